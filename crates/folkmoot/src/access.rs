@@ -1,0 +1,183 @@
+//! Who calls, and what they may see and do.
+//!
+//! **Invariant:** an [`Access`] is made only from a caller and what the store says of the group and
+//! of the caller's place in it, once a request; its fields are private. No plan of a read and no
+//! command runs without one, so a rule is written here or nowhere (DECISIONS D2).
+
+use crate::auth::Scopes;
+use crate::ids::{GroupId, TenantId, UserId};
+
+/// Who calls: what the token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The tenant.
+    pub(crate) tenant: TenantId,
+    /// The user; `None` for an application without one.
+    pub(crate) user: Option<UserId>,
+    /// The application, if the token names one.
+    pub(crate) app: Option<String>,
+    /// Delegated scopes, or an application's roles.
+    pub(crate) scopes: Scopes,
+}
+
+/// Who sees what of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    /// Everybody of the tenant reads its content.
+    Public,
+    /// Members alone read its content.
+    Private,
+    /// As private, and its members and owners are hidden from others.
+    HiddenMembership,
+}
+
+impl Visibility {
+    /// The name on the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Visibility::Public => "Public",
+            Visibility::Private => "Private",
+            Visibility::HiddenMembership => "HiddenMembership",
+        }
+    }
+
+    /// The one of this name, in any letter case.
+    pub(crate) fn parse(name: &str) -> Option<Visibility> {
+        [Visibility::Public, Visibility::Private, Visibility::HiddenMembership]
+            .into_iter()
+            .find(|it| it.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What the store knows of a group and of the caller in it.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupFacts {
+    /// Its id.
+    pub(crate) id: GroupId,
+    /// Its short number in the index.
+    pub(crate) number: i64,
+    /// Its name.
+    pub(crate) display_name: String,
+    /// Its mail address.
+    pub(crate) mail: String,
+    /// Who sees what.
+    pub(crate) visibility: Visibility,
+    /// Whether only members may post.
+    pub(crate) members_only_posting: bool,
+    /// Whether the caller is a member.
+    pub(crate) is_member: bool,
+    /// Whether the caller is an owner.
+    pub(crate) is_owner: bool,
+}
+
+/// What one caller may see and do, of a tenant or in one group of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    caller: Caller,
+    group: Option<GroupFacts>,
+}
+
+/// Which groups' content a read may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Every group's of the tenant.
+    Tenant,
+    /// This group's.
+    Group(GroupId),
+    /// Public groups', and those that this user is a member or an owner of.
+    OpenTo(UserId),
+}
+
+/// Why something is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// The content of a private group.
+    #[error("Access is denied: only members of this group may read its content.")]
+    NotMember,
+    /// Posting where members alone may post.
+    #[error("Access is denied: only members of this group may post to it.")]
+    MembersPost,
+    /// What owners alone may do.
+    #[error("Access is denied: only owners of this group may do this.")]
+    NotOwner,
+}
+
+impl Access {
+    /// The access of `caller` to the directory: groups, users, memberships.
+    pub(crate) fn to_tenant(caller: Caller) -> Access {
+        Access { caller, group: None }
+    }
+
+    /// The access of `caller` to a group.
+    pub(crate) fn to_group(caller: Caller, group: GroupFacts) -> Access {
+        Access { caller, group: Some(group) }
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The tenant; nothing of another one is ever seen.
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.caller.tenant
+    }
+
+    /// The group, where the access is to one.
+    pub(crate) fn group(&self) -> Option<&GroupFacts> {
+        self.group.as_ref()
+    }
+
+    /// Whether the content of the group may be read.
+    pub(crate) fn may_read(&self) -> Result<(), Denied> {
+        match &self.group {
+            Some(group) if self.is_app() || group.visibility == Visibility::Public => Ok(()),
+            Some(group) if group.is_member || group.is_owner => Ok(()),
+            _ => Err(Denied::NotMember),
+        }
+    }
+
+    /// Whether the caller may post to the group.
+    pub(crate) fn may_post(&self) -> Result<(), Denied> {
+        self.may_read()?;
+        match &self.group {
+            Some(group)
+                if group.members_only_posting
+                    && !(group.is_member || group.is_owner || self.is_app()) =>
+            {
+                Err(Denied::MembersPost)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller may remove other people's posts, and change the group.
+    pub(crate) fn may_manage(&self) -> Result<(), Denied> {
+        match &self.group {
+            Some(group) if self.is_app() || group.is_owner => Ok(()),
+            _ => Err(Denied::NotOwner),
+        }
+    }
+
+    /// Whether an application without a user calls.
+    pub(crate) fn is_app(&self) -> bool {
+        self.caller.user.is_none()
+    }
+
+    /// Which content a plan may show.
+    pub(crate) fn content(&self) -> Content {
+        match (&self.group, self.caller.user) {
+            (Some(group), _) => Content::Group(group.id),
+            (None, None) => Content::Tenant,
+            (None, Some(user)) => Content::OpenTo(user),
+        }
+    }
+
+    /// Whether the members and owners of the group are hidden from the caller.
+    pub(crate) fn members_hidden(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| {
+            group.visibility == Visibility::HiddenMembership
+                && !(group.is_member || group.is_owner || self.is_app())
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! What was refused, as Graph says it: status, code, message, envelope.
+//!
+//! **Invariant:** this file alone decides how an error looks on the wire. A server error shows a
+//! request id and no cause; the cause is logged here, once, under that id.
+
+use http::{HeaderValue, Method, StatusCode, header};
+use odata::json::write_string;
+
+use crate::auth::TokenError;
+use crate::service;
+use crate::store;
+use crate::store::skiptoken::Refused;
+
+/// A refused request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No token, or not a good one.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A personal account.
+    #[error("Personal Microsoft accounts are not supported for this operation.")]
+    PersonalAccount,
+    /// A tenant that is not served.
+    #[error("The tenant '{0}' of this access token is not served here.")]
+    UnknownTenant(String),
+    /// The token's scopes or roles are not enough.
+    #[error(
+        "Access is denied: this operation needs one of {0}, as a delegated scope or an app role."
+    )]
+    Scope(String),
+    /// Applications may not call this.
+    #[error("Access is denied: this operation is not for applications without a user.")]
+    NotForApps,
+    /// A path that leads to nothing served here.
+    #[error(
+        "'{0}' is not served here. Served are the groups, users and conversations of Microsoft Graph: see docs/operations.md."
+    )]
+    NotServed(String),
+    /// The method is not offered at this path.
+    #[error("The OData request is not supported: {method} is not offered here, {} is.", names(.allowed))]
+    Method {
+        /// The method asked for.
+        method: Method,
+        /// What is offered.
+        allowed: Vec<Method>,
+    },
+    /// A URL that cannot be read or means nothing.
+    #[error("{0}")]
+    Url(String),
+    /// A body that is not JSON by its own word.
+    #[error("The request needs the header 'Content-Type: application/json'{0}.")]
+    ContentType(String),
+    /// A body that cannot be read or decoded.
+    #[error("{0}")]
+    Body(String),
+    /// A property that its type does not have.
+    #[error("{0}")]
+    UnknownProperty(String),
+    /// A body over the limit.
+    #[error("The request's body is larger than the limit of {0} bytes.")]
+    TooLarge(usize),
+    /// The rules said no.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+}
+
+fn names(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Everything of an error's answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What an error's answer says of the request: when it was, and its ids.
+pub(crate) struct About<'a> {
+    /// `2026-11-24T10:17:05`, UTC.
+    pub(crate) date: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) client_request_id: &'a str,
+}
+
+impl Error {
+    /// The answer to the request.
+    pub(crate) fn answer(&self, about: &About<'_>) -> Answer {
+        let (status, code) = self.status_and_code();
+        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(request_id = about.request_id, error = %self, "a request failed");
+            format!("The server failed; its log says why under request-id {}.", about.request_id)
+        } else {
+            self.to_string()
+        };
+        Answer { status, headers: self.headers(status), body: envelope(code, &message, about) }
+    }
+
+    fn headers(&self, status: StatusCode) -> Vec<(header::HeaderName, HeaderValue)> {
+        let mut headers = Vec::new();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        }
+        if let Error::Method { allowed, .. } = self
+            && let Ok(value) = HeaderValue::from_str(&names(allowed))
+        {
+            headers.push((header::ALLOW, value));
+        }
+        headers
+    }
+
+    /// Graph's status and code for each error (GRAPH.md section 8).
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Error::Token(_) => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
+            Error::UnknownTenant(_) => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
+            Error::PersonalAccount | Error::Scope(_) | Error::NotForApps => {
+                (StatusCode::FORBIDDEN, "ErrorAccessDenied")
+            }
+            Error::NotServed(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+            Error::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
+            Error::Url(_) | Error::Body(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Error::UnknownProperty(_) => (StatusCode::BAD_REQUEST, "RequestBodyRead"),
+            Error::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest"),
+            Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+            Error::Service(error) => of_service(error),
+        }
+    }
+}
+
+fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
+    use service::Error as E;
+    match error {
+        E::ResourceNotFound(_) => (StatusCode::NOT_FOUND, "Request_ResourceNotFound"),
+        E::ItemNotFound => (StatusCode::NOT_FOUND, "ErrorItemNotFound"),
+        E::Denied(_) | E::Locked => (StatusCode::FORBIDDEN, "ErrorAccessDenied"),
+        E::MeForApp => (StatusCode::BAD_REQUEST, "BadRequest"),
+        E::NoSuchUser => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
+        E::Property { .. } | E::AlreadyThere(_) => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
+        E::Request(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+        E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
+        E::SkipToken(Refused::Malformed | Refused::OtherOptions) => {
+            (StatusCode::BAD_REQUEST, "BadRequest")
+        }
+        E::Store(store::Error::Busy | store::Error::Unavailable(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable")
+        }
+        E::Store(store::Error::Deadline | store::Error::TooManyRows(_)) => {
+            (StatusCode::BAD_REQUEST, "InefficientFilter")
+        }
+        E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "generalException"),
+    }
+}
+
+fn envelope(code: &str, message: &str, about: &About<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let mut member = |lead: &str, value: &str| {
+        out.extend_from_slice(lead.as_bytes());
+        write_string(&mut out, value);
+    };
+    member("{\"error\":{\"code\":", code);
+    member(",\"message\":", message);
+    member(",\"innerError\":{\"date\":", about.date);
+    member(",\"request-id\":", about.request_id);
+    member(",\"client-request-id\":", about.client_request_id);
+    out.extend_from_slice(b"}}}");
+    out
+}

@@ -1,0 +1,227 @@
+//! The Graph door: one handler for every address below `/v1.0` and `/beta`.
+//!
+//! **Invariant:** a door decodes, authenticates and encodes. It knows no rule and no SQL; what a path
+//! means is read from the model, and whether a call is permitted from the operation table.
+
+mod error;
+mod operations;
+mod read;
+mod root;
+mod write;
+
+pub(crate) use root::Origins;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use odata::bind::{BindError, Path, bind_path};
+use odata::syntax;
+
+use crate::access::Caller;
+use crate::api::error::{About, Error};
+use crate::api::operations::{Row, Strict};
+use crate::auth::{TokenError, Verifier, bearer};
+use crate::clock::Clock;
+use crate::ids::{TenantId, UserId};
+use crate::model::MODEL;
+use crate::service::{Ctx, limits};
+use crate::store::Store;
+
+/// The tenant of personal Microsoft accounts.
+pub(crate) const PERSONAL: uuid::Uuid = uuid::uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
+
+/// What the door needs.
+pub(crate) struct Api {
+    /// Where everything is kept.
+    pub(crate) store: Arc<Store>,
+    /// The time and new ids.
+    pub(crate) clock: Arc<Clock>,
+    /// Checks tokens.
+    pub(crate) verifier: Arc<Verifier>,
+    /// The tenants that are served.
+    pub(crate) tenants: Vec<TenantId>,
+    /// What links begin with.
+    pub(crate) origins: Origins,
+    /// Whether to refuse what real Graph refuses.
+    pub(crate) strict: bool,
+}
+
+/// A request that was recognised and may be carried out.
+struct Call {
+    ctx: Ctx,
+    row: &'static Row,
+    path: Path,
+    /// The address below the root as it was written, for the link to a next page.
+    self_path: String,
+    parts: Parts,
+}
+
+/// Answers a request below one of the API's roots; `None` for one that is not.
+pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
+    let (parts, body) = request.into_parts();
+    let below = root::below(parts.uri.path())?;
+    let request_id = api.clock.id().hyphenated().to_string();
+    let client_request_id = parts
+        .headers
+        .get("client-request-id")
+        .and_then(|it| it.to_str().ok())
+        .unwrap_or(&request_id)
+        .to_owned();
+    let origin = api.origins.of(&parts);
+    let root = format!("{origin}/{}", below.version);
+    let path = below.path.to_owned();
+
+    let mut response = match carry_out(&api, root, path, parts, body).await {
+        Ok(response) => response,
+        Err(error) => {
+            let date = api.clock.now().to_string();
+            let about = About {
+                date: date.trim_end_matches('Z'),
+                request_id: &request_id,
+                client_request_id: &client_request_id,
+            };
+            refused(&error, &about)
+        }
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [("request-id", &request_id), ("client-request-id", &client_request_id)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("ETag, Location, Retry-After, request-id, client-request-id"),
+    );
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    Some(response)
+}
+
+fn refused(error: &Error, about: &About<'_>) -> Response {
+    let answer = error.answer(about);
+    let mut response = json(answer.status, answer.body);
+    response.headers_mut().extend(answer.headers);
+    response
+}
+
+/// A JSON answer.
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static(
+        "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+async fn carry_out(
+    api: &Api,
+    root: String,
+    path: String,
+    parts: Parts,
+    body: Body,
+) -> Result<Response, Error> {
+    if parts.method == Method::OPTIONS {
+        return Ok(preflight());
+    }
+    let segments =
+        syntax::parse_path(&path, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
+    match &segments[..] {
+        [] => return Ok(root::service_document(&root)),
+        [only] if only.name.eq_ignore_ascii_case("$metadata") => return Ok(root::metadata()),
+        _ => {}
+    }
+    let caller = authenticate(api, &parts)?;
+    let path = path.trim_start_matches('/').to_owned();
+    let bound = bind_path(&MODEL, &segments).map_err(|error| match error {
+        BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
+        other => Error::Url(other.to_string()),
+    })?;
+    let row = permitted(api, &caller, &bound, &parts.method, &path)?;
+    let ctx = Ctx { store: api.store.clone(), clock: api.clock.clone(), caller, root };
+    let call = Call { ctx, row, path: bound, self_path: path, parts };
+    if row.method == Method::GET {
+        read::answer(call).await
+    } else {
+        write::answer(call, body).await
+    }
+}
+
+fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let token = header.and_then(bearer).ok_or(TokenError::Missing)?;
+    let verified = api.verifier.verify(token, api.clock.unix_seconds())?;
+    if verified.tenant == PERSONAL {
+        return Err(Error::PersonalAccount);
+    }
+    let tenant = TenantId(verified.tenant);
+    if !api.tenants.contains(&tenant) {
+        return Err(Error::UnknownTenant(tenant.to_string()));
+    }
+    let user = (!verified.is_app).then_some(UserId(verified.subject));
+    Ok(Caller { tenant, user, app: verified.app_id.clone(), scopes: verified.scopes })
+}
+
+/// The row of the table for this call, if the caller's scopes admit it.
+fn permitted(
+    api: &Api,
+    caller: &Caller,
+    path: &Path,
+    method: &Method,
+    text: &str,
+) -> Result<&'static Row, Error> {
+    let (shape, count) = operations::shape(path);
+    // HEAD asks for what GET would answer.
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let mut allowed: Vec<Method> = operations::rows(&shape).map(|it| it.method.clone()).collect();
+    if count {
+        allowed.retain(|it| it == Method::GET);
+    }
+    if allowed.is_empty() {
+        return Err(Error::NotServed(format!("/{text}")));
+    }
+    let refused = || Error::Method { method: method.clone(), allowed: allowed.clone() };
+    let row = operations::rows(&shape).find(|it| it.method == method).ok_or_else(refused)?;
+    if count && row.method != Method::GET {
+        return Err(refused());
+    }
+    let app = caller.user.is_none();
+    if api.strict && row.strict == Strict::NotOffered {
+        return Err(refused());
+    }
+    if app && api.strict && row.strict == Strict::NotToApps {
+        return Err(Error::NotForApps);
+    }
+    let needed = if app { row.application } else { row.delegated };
+    // An application that asks for /me hears that it has no user, whatever its roles.
+    let me_for_app = app && path.root.singleton;
+    if !me_for_app && !caller.scopes.intersects(needed) {
+        return Err(Error::Scope(needed.names().collect::<Vec<_>>().join(", ")));
+    }
+    Ok(row)
+}
+
+/// The answer to a browser that asks whether it may call.
+fn preflight() -> Response {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static("GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, Authorization"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}

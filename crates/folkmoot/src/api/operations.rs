@@ -1,0 +1,222 @@
+//! The operation table: every thing that a client can ask for, once.
+//!
+//! **Invariant:** an operation is a row of this table or it does not exist: the enum is made from the
+//! rows, so a row without code and code without a row do not compile. Whether a call is permitted is
+//! read here and nowhere else.
+//!
+//! A row's shape is the path as it was bound, written from the last entity that it goes through:
+//! `group/conversations` stands for `/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations`
+//! and every other way to the same place. `{}` is a key. `/$count` is read as its collection is.
+
+use http::Method;
+use odata::bind::{Path, Step};
+
+use crate::auth::Scope::{self, *};
+use crate::auth::Scopes;
+
+/// Where an operation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strict {
+    /// Real Graph offers it as it is offered here.
+    Served,
+    /// Real Graph offers it to users, not to applications: 403.
+    NotToApps,
+    /// Real Graph does not offer it: 405. The seed's pages or this server's own do.
+    NotOffered,
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// What is asked for.
+    pub(crate) operation: Operation,
+    /// The method.
+    pub(crate) method: Method,
+    /// The path's shape.
+    pub(crate) shape: &'static str,
+    /// Scopes of a user's token, any of which is enough.
+    pub(crate) delegated: Scopes,
+    /// Roles of an application's token, any of which is enough; none: not for applications.
+    pub(crate) application: Scopes,
+    /// What strict mode answers.
+    pub(crate) strict: Strict,
+}
+
+macro_rules! operations {
+    ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $strict:ident;)*) => {
+        /// What a request asks for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Operation {
+            $(#[doc = concat!(stringify!($method), " ", $shape)] $operation,)*
+        }
+
+        /// The table.
+        pub(crate) static OPERATIONS: &[Row] = &[
+            $(Row {
+                operation: Operation::$operation,
+                method: Method::$method,
+                shape: $shape,
+                delegated: $delegated,
+                application: $application,
+                strict: Strict::$strict,
+            },)*
+        ];
+    };
+}
+
+const fn any(scopes: &[Scope]) -> Scopes {
+    Scopes::of(scopes)
+}
+
+const NOBODY: Scopes = any(&[]);
+const READ: Scopes = any(&[
+    GroupConversationReadAll,
+    GroupConversationReadWriteAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+]);
+const WRITE: Scopes = any(&[GroupConversationReadWriteAll, GroupReadWriteAll]);
+const GROUPS: Scopes = any(&[
+    GroupReadBasicAll,
+    GroupMemberReadAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
+const GROUP_CREATE: Scopes = any(&[GroupReadWriteAll, DirectoryReadWriteAll]);
+const GROUP_CREATE_APP: Scopes = any(&[GroupCreate, GroupReadWriteAll, DirectoryReadWriteAll]);
+const GROUP_WRITE: Scopes = any(&[GroupReadWriteAll]);
+const MEMBERS: Scopes = any(&[
+    GroupMemberReadBasicAll,
+    GroupMemberReadAll,
+    GroupReadBasicAll,
+    GroupMemberReadWriteAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
+const MEMBERS_WRITE: Scopes =
+    any(&[GroupMemberReadWriteAll, GroupReadWriteAll, DirectoryReadWriteAll]);
+const OWNERS_WRITE: Scopes = any(&[GroupReadWriteAll, DirectoryReadWriteAll]);
+const ME: Scopes =
+    any(&[UserRead, UserReadBasicAll, UserReadAll, UserReadWriteAll, DirectoryReadAll]);
+const USERS: Scopes = any(&[
+    UserReadBasicAll,
+    UserReadAll,
+    UserReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
+const MEMBER_OF: Scopes = any(&[
+    UserRead,
+    UserReadAll,
+    GroupMemberReadBasicAll,
+    GroupMemberReadAll,
+    GroupReadBasicAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
+const MEMBER_OF_APP: Scopes = any(&[
+    UserReadAll,
+    GroupMemberReadAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
+const TEAMS: Scopes = any(&[TeamReadBasicAll, GroupReadAll, GroupReadWriteAll]);
+
+operations! {
+    ListGroups: GET "groups", GROUPS, GROUPS, Served;
+    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served;
+    GetGroup: GET "group", GROUPS, GROUPS, Served;
+    DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served;
+    ListMembers: GET "group/members", MEMBERS, MEMBERS, Served;
+    AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
+    RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
+    RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
+    ListOwners: GET "group/owners", MEMBERS, MEMBERS, Served;
+    AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
+    RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
+    RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
+
+    GetMe: GET "me", ME, NOBODY, Served;
+    ListUsers: GET "users", USERS, USERS, Served;
+    GetUser: GET "user", USERS, USERS, Served;
+    ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served;
+    ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served;
+    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Served;
+    ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered;
+
+    ListConversations: GET "group/conversations", READ, READ, Served;
+    CreateConversation: POST "group/conversations", WRITE, WRITE, NotToApps;
+    AddConversation: POST "group/conversations/$ref", WRITE, WRITE, NotOffered;
+    GetConversation: GET "conversation", READ, READ, Served;
+    DeleteConversation: DELETE "conversation", WRITE, WRITE, Served;
+
+    ListGroupThreads: GET "group/threads", READ, READ, Served;
+    CreateGroupThread: POST "group/threads", WRITE, WRITE, NotToApps;
+    ListThreads: GET "conversation/threads", READ, READ, Served;
+    CreateThread: POST "conversation/threads", WRITE, WRITE, NotToApps;
+    GetThread: GET "conversationThread", READ, READ, Served;
+    DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served;
+    ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps;
+
+    ListPosts: GET "conversationThread/posts", READ, READ, Served;
+    GetPost: GET "post", READ, READ, Served;
+    GetInReplyTo: GET "post/inReplyTo", READ, READ, Served;
+    ReplyToPost: POST "post/reply", WRITE, WRITE, Served;
+
+    ListAttachments: GET "post/attachments", READ, READ, NotToApps;
+    GetAttachment: GET "fileAttachment", READ, READ, NotToApps;
+    GetAttachmentValue: GET "fileAttachment/$value", READ, READ, NotToApps;
+}
+
+/// The shape of a bound path, and whether it asks for a count.
+pub(crate) fn shape(path: &Path) -> (String, bool) {
+    let mut shape = String::from(path.root.name);
+    let (mut at, mut count) = ((path.root.entity)().name, false);
+    for step in &path.steps {
+        match step {
+            Step::Key(_) => shape = at.to_owned(),
+            Step::Navigation(navigation) => {
+                // What hangs on /me hangs on its user.
+                shape = format!("{at}/{}", navigation.name);
+                at = (navigation.target)().name;
+            }
+            Step::Property(property) => shape = format!("{shape}/{}", property.name),
+            Step::Action(action) => shape = format!("{at}/{}", action.name),
+            Step::Cast(_) => {}
+            Step::Count => count = true,
+            Step::Value => shape.push_str("/$value"),
+            Step::Ref => shape.push_str("/$ref"),
+        }
+    }
+    if let [.., Step::Navigation(navigation), Step::Key(_), Step::Ref] = &path.steps[..] {
+        let owner = owner(path);
+        shape = format!("{owner}/{}/{{}}/$ref", navigation.name);
+    }
+    (shape, count)
+}
+
+/// The type that the path's last navigation starts from.
+fn owner(path: &Path) -> &'static str {
+    let mut owner = "";
+    let mut at = (path.root.entity)().name;
+    for step in &path.steps {
+        if let Step::Navigation(navigation) = step {
+            owner = at;
+            at = (navigation.target)().name;
+        }
+    }
+    owner
+}
+
+/// The rows of a shape, one a method.
+pub(crate) fn rows(shape: &str) -> impl Iterator<Item = &'static Row> {
+    OPERATIONS.iter().filter(move |row| row.shape == shape)
+}

@@ -1,0 +1,106 @@
+//! GET: the query bound, the read carried out, its answer dressed for HTTP.
+//!
+//! **Invariant:** a query option that cannot be served is a 400 that names it; none is ignored.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, StatusCode};
+use odata::bind::bind_query;
+use odata::syntax::{self, Options};
+
+use crate::api::error::Error;
+use crate::api::{Call, empty, json};
+use crate::model::MODEL;
+use crate::service::limits;
+use crate::service::read::{self, Answer, Read};
+use crate::store::blobs::Download;
+use crate::store::etag;
+
+pub(super) async fn answer(call: Call) -> Result<Response, Error> {
+    let query = call.parts.uri.query().unwrap_or_default();
+    let options =
+        syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
+    refuse_unserved(&options)?;
+    let entity = call.path.entity();
+    let query = bind_query(&MODEL, entity, &options).map_err(|it| Error::Url(it.to_string()))?;
+    if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
+        let max = limits::SKIP_MAX;
+        let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
+        return Err(Error::Url(why));
+    }
+    let accept = call.parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
+    let expanded = !query.expand.is_empty();
+    let request = Read { path: call.path, query, options, self_path: call.self_path, annotations };
+    Ok(match read::read(&call.ctx, request).await? {
+        Answer::Json { body, version } => {
+            // Expanded entities have versions of their own, which the ETag does not cover.
+            let etag = version.filter(|_| !expanded).map(etag);
+            let known = call.parts.headers.get(header::IF_NONE_MATCH);
+            match (etag, known) {
+                (Some(etag), Some(known)) if matches(known, &etag) => {
+                    with_etag(empty(StatusCode::NOT_MODIFIED), &etag)
+                }
+                (Some(etag), _) => with_etag(json(StatusCode::OK, body), &etag),
+                (None, _) => json(StatusCode::OK, body),
+            }
+        }
+        Answer::Count(count) => text(count),
+        Answer::Download(download) => attachment(download),
+    })
+}
+
+/// Options that the grammar knows and no read here serves.
+fn refuse_unserved(options: &Options) -> Result<(), Error> {
+    let unserved = [
+        (options.search.is_some(), "$search"),
+        (options.delta_token.is_some(), "$deltatoken"),
+        (options.id.is_some(), "$id"),
+    ];
+    match unserved.iter().find(|(sent, _)| *sent) {
+        Some((_, name)) => {
+            Err(Error::Url(format!("the query option {name} is not supported here")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn matches(known: &HeaderValue, etag: &str) -> bool {
+    let known = known.to_str().unwrap_or_default();
+    known.trim() == "*" || known.split(',').any(|it| it.trim() == etag)
+}
+
+fn with_etag(mut response: Response, etag: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
+}
+
+fn text(count: i64) -> Response {
+    let mut response = Response::new(Body::from(count.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// What somebody else has uploaded: to be saved, never to be shown as a page of this server's.
+fn attachment(download: Download) -> Response {
+    let Download { content_type, name, bytes } = download;
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    let content_type = content_type
+        .and_then(|it| HeaderValue::from_str(&it).ok())
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    // RFC 6266: the name in UTF-8, percent-encoded as RFC 8187 says.
+    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+    let disposition = format!("attachment; filename*=UTF-8''{name}");
+    let disposition =
+        HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let csp = HeaderName::from_static("content-security-policy");
+    headers.insert(csp, HeaderValue::from_static("sandbox"));
+    response
+}

@@ -1,0 +1,110 @@
+//! The API's roots: their spellings, what links begin with, and what is served at a root itself.
+//!
+//! **Invariant:** links begin with the canonical root (`/v1.0`, `/beta`), whatever the address was;
+//! forwarded headers are believed from the named proxy alone.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use odata::csdl;
+use odata::json::write_string;
+
+use crate::api::json;
+use crate::model::MODEL;
+use crate::net::{Peer, Secure};
+
+/// A path below a root.
+pub(super) struct Below<'p> {
+    /// `v1.0` or `beta`.
+    pub(super) version: &'static str,
+    /// The rest, still percent-encoded; empty or beginning with a slash.
+    pub(super) path: &'p str,
+}
+
+/// The part of a path below a root of the API. The seed's example writes its address as
+/// `/docs\api/groups/…`, and URL libraries rewrite that in two ways; all answer as `/v1.0` does.
+pub(super) fn below(path: &str) -> Option<Below<'_>> {
+    const ROOTS: [(&str, &str); 5] = [
+        ("/v1.0", "v1.0"),
+        ("/beta", "beta"),
+        ("/docs\\api", "v1.0"),
+        ("/docs%5Capi", "v1.0"),
+        ("/docs/api", "v1.0"),
+    ];
+    ROOTS.iter().find_map(|(root, version)| {
+        let start = path.get(..root.len())?;
+        let rest = &path[root.len()..];
+        let whole = rest.is_empty() || rest.starts_with('/');
+        (start.eq_ignore_ascii_case(root) && whole).then_some(Below { version, path: rest })
+    })
+}
+
+/// What links in answers begin with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origins {
+    /// `--public-url`, without a trailing slash.
+    pub(crate) public: Option<String>,
+    /// `--trust-proxy`: whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    pub(crate) proxy: Option<IpAddr>,
+}
+
+impl Origins {
+    /// The origin of a request: the public one, or the one that the client used.
+    pub(crate) fn of(&self, parts: &Parts) -> String {
+        if let Some(public) = &self.public {
+            return public.clone();
+        }
+        let text = |name: &str| parts.headers.get(name).and_then(|it| it.to_str().ok());
+        let proxied =
+            parts.extensions.get::<Peer>().is_some_and(|Peer(peer)| self.proxy == Some(peer.ip()));
+        let secure = parts.extensions.get::<Secure>().is_some_and(|Secure(it)| *it);
+        let scheme = match text("x-forwarded-proto").filter(|_| proxied) {
+            Some(it) if it.eq_ignore_ascii_case("https") => "https",
+            Some(_) => "http",
+            None if secure => "https",
+            None => "http",
+        };
+        let authority = || parts.uri.authority().map(|it| it.as_str());
+        let host = text("x-forwarded-host")
+            .filter(|_| proxied)
+            .or_else(|| text("host"))
+            .or_else(authority)
+            .filter(|it| is_host(it))
+            .unwrap_or("localhost");
+        format!("{scheme}://{host}")
+    }
+}
+
+/// Whether a Host header can stand in a link as it is.
+fn is_host(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~:[]%".contains(&it))
+}
+
+/// The service document (OData JSON 4.01, section 5).
+pub(super) fn service_document(root: &str) -> Response {
+    let mut out = b"{\"@odata.context\":".to_vec();
+    write_string(&mut out, &format!("{root}/$metadata"));
+    out.extend_from_slice(b",\"value\":[");
+    for (at, it) in MODEL.roots.iter().enumerate() {
+        let kind = if it.singleton { "Singleton" } else { "EntitySet" };
+        let (comma, name) = (if at > 0 { "," } else { "" }, it.name);
+        let item = format!("{comma}{{\"name\":\"{name}\",\"kind\":\"{kind}\",\"url\":\"{name}\"}}");
+        out.extend_from_slice(item.as_bytes());
+    }
+    out.extend_from_slice(b"]}");
+    json(StatusCode::OK, out)
+}
+
+/// The model as CSDL.
+pub(super) fn metadata() -> Response {
+    static CSDL: LazyLock<String> = LazyLock::new(|| csdl::metadata(&MODEL));
+    let mut response = Response::new(Body::from(CSDL.as_str()));
+    let xml = HeaderValue::from_static("application/xml;charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, xml);
+    response
+}

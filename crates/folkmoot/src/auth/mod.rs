@@ -1,0 +1,14 @@
+//! Tokens: the permissions in them, the key that signs them, the check of each request's.
+//!
+//! **Invariant:** nothing is believed of a token before its signature was checked with a key of this
+//! store, and nothing of it is believed past its time.
+
+mod issuer;
+mod key;
+mod scope;
+mod token;
+
+pub(crate) use issuer::{Grant, discovery, grant, token_answer};
+pub(crate) use key::SigningKey;
+pub(crate) use scope::{Scope, Scopes};
+pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verifier, bearer};

@@ -1,0 +1,324 @@
+//! The check of a bearer token, and its cache.
+//!
+//! **Invariant:** the algorithm follows from the key that `kid` names, never from the header; issuer,
+//! audience, expiry and not-before are checked at every request, the signature once.
+
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Scopes, SigningKey};
+
+/// The audience of tokens for Graph.
+pub(crate) const GRAPH_AUDIENCE: &str = "https://graph.microsoft.com";
+/// Graph's application id and Folkmoot's own id, which identity libraries also ask for.
+const AUDIENCES: [&str; 4] = [
+    GRAPH_AUDIENCE,
+    "https://graph.microsoft.com/",
+    "00000003-0000-0000-c000-000000000000",
+    "folkmoot",
+];
+/// Verified tokens that are remembered.
+const CACHED_MAX: usize = 10_000;
+/// Longer tokens are not looked at.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The claims of a token, under Entra ID's names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    pub(crate) aud: String,
+    /// Seconds since 1970, like the next two.
+    pub(crate) iat: i64,
+    pub(crate) nbf: i64,
+    pub(crate) exp: i64,
+    /// The tenant, a GUID.
+    pub(crate) tid: String,
+    /// The user or the application, a GUID.
+    pub(crate) oid: String,
+    pub(crate) sub: String,
+    /// `user` or `app`.
+    pub(crate) idtyp: String,
+    pub(crate) ver: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) appid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) app_displayname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Delegated scopes between spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scp: Option<String>,
+    /// An application's roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) roles: Option<Vec<String>>,
+}
+
+/// What a good token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    pub(crate) tenant: Uuid,
+    /// The user or the application.
+    pub(crate) subject: Uuid,
+    pub(crate) is_app: bool,
+    pub(crate) app_id: Option<String>,
+    pub(crate) scopes: Scopes,
+    nbf: i64,
+    exp: i64,
+}
+
+/// Why a token is refused; the texts begin as Graph's do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// No `Authorization: Bearer` header.
+    #[error("Access token is empty.")]
+    Missing,
+    /// Not a JWT.
+    #[error("CompactToken parsing failed: the token is not a JSON Web Token.")]
+    Malformed,
+    /// Signed by a key that is not this server's.
+    #[error(
+        "Access token validation failure. The token was not issued by this server: get one with 'folkmoot token'."
+    )]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("Access token validation failure. Invalid signature.")]
+    BadSignature,
+    /// Another issuer.
+    #[error("Access token validation failure. Invalid issuer '{0}'.")]
+    WrongIssuer(String),
+    /// Another audience.
+    #[error(
+        "Access token validation failure. Invalid audience '{0}': it must be https://graph.microsoft.com."
+    )]
+    WrongAudience(String),
+    /// Too late.
+    #[error("Lifetime validation failed, the token is expired.")]
+    Expired,
+    /// Too early.
+    #[error("Lifetime validation failed, the token is not yet valid.")]
+    NotYetValid,
+}
+
+/// Checks tokens of the built-in issuer.
+pub(crate) struct Verifier {
+    kid: String,
+    key: DecodingKey,
+    validation: Validation,
+    /// What the issuer must begin with, where the server has a public address.
+    origin: Option<String>,
+    cache: Cache<[u8; 32], Arc<Verified>>,
+}
+
+impl Verifier {
+    /// A verifier of what `key` has signed.
+    pub(crate) fn new(key: &SigningKey, origin: Option<String>) -> Verifier {
+        let mut validation = Validation::new(Algorithm::ES256);
+        // Times are checked against the clock that is handed in, the others below with words of their
+        // own; of the library's checks the signature's is left.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        Verifier {
+            kid: key.kid().to_owned(),
+            key: key.decoding(),
+            validation,
+            origin,
+            cache: Cache::new(CACHED_MAX),
+        }
+    }
+
+    /// What `token` says, if it is good at `now` (seconds since 1970).
+    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<Arc<Verified>, TokenError> {
+        // Keyed by a hash, so that a dump of the memory holds no tokens.
+        let key = *blake3::hash(token.as_bytes()).as_bytes();
+        let verified = match self.cache.get(&key) {
+            Some(verified) => verified,
+            None => {
+                let verified = Arc::new(self.check(token)?);
+                if verified.exp > now {
+                    self.cache.insert(key, verified.clone());
+                }
+                verified
+            }
+        };
+        if verified.exp <= now {
+            return Err(TokenError::Expired);
+        }
+        if verified.nbf > now {
+            return Err(TokenError::NotYetValid);
+        }
+        Ok(verified)
+    }
+
+    fn check(&self, token: &str) -> Result<Verified, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+        if header.kid.as_deref() != Some(&self.kid) {
+            return Err(TokenError::UnknownKey);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|_| TokenError::BadSignature)?
+            .claims;
+        let tail = format!("/{}/v2.0", claims.tid);
+        let origin = claims.iss.strip_suffix(&tail);
+        if !origin.is_some_and(|it| self.origin.as_deref().is_none_or(|public| it == public)) {
+            return Err(TokenError::WrongIssuer(claims.iss));
+        }
+        if !AUDIENCES.contains(&claims.aud.as_str()) {
+            return Err(TokenError::WrongAudience(claims.aud));
+        }
+        let guid = |text: &str| Uuid::try_parse(text).map_err(|_| TokenError::Malformed);
+        let (scp, roles) = (claims.scp.unwrap_or_default(), claims.roles.unwrap_or_default());
+        let is_app = claims.idtyp == "app";
+        let scopes = if is_app {
+            Scopes::parse(roles.iter().map(String::as_str))
+        } else {
+            Scopes::parse(scp.split(' '))
+        };
+        Ok(Verified {
+            tenant: guid(&claims.tid)?,
+            subject: guid(&claims.oid)?,
+            is_app,
+            app_id: claims.appid,
+            scopes,
+            nbf: claims.nbf,
+            exp: claims.exp,
+        })
+    }
+}
+
+/// The token of an `Authorization` header (RFC 6750, section 2.1); the scheme in any letter case.
+pub(crate) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    use jsonwebtoken::{EncodingKey, Header};
+
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000;
+    const TENANT: &str = "0194a1b2-0000-7000-8000-000000000001";
+
+    fn key() -> SigningKey {
+        let (kid, pkcs8) = SigningKey::generate().unwrap();
+        SigningKey::from_pkcs8(kid, &pkcs8).unwrap()
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            iss: format!("http://127.0.0.1:8080/{TENANT}/v2.0"),
+            aud: GRAPH_AUDIENCE.into(),
+            nbf: NOW,
+            exp: NOW + 60,
+            tid: TENANT.into(),
+            oid: "0194a1b2-0000-7000-8000-000000000002".into(),
+            idtyp: "user".into(),
+            scp: Some("Group.ReadWrite.All".into()),
+            ..Claims::default()
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Claims)) -> TokenError {
+        let (key, mut claims) = (key(), claims());
+        change(&mut claims);
+        let verifier = Verifier::new(&key, Some("http://127.0.0.1:8080".into()));
+        verifier.verify(&key.mint(&claims).unwrap(), NOW).unwrap_err()
+    }
+
+    #[test]
+    fn a_good_token_says_who_calls() {
+        let key = key();
+        let verifier = Verifier::new(&key, None);
+        let verified = verifier.verify(&key.mint(&claims()).unwrap(), NOW).unwrap();
+        assert_eq!(verified.tenant.to_string(), TENANT);
+        assert!(!verified.is_app);
+        assert_eq!(verified.scopes.names().collect::<Vec<_>>(), ["Group.ReadWrite.All"]);
+    }
+
+    #[test]
+    fn each_claim_is_checked() {
+        assert_eq!(refused(|it| it.exp = NOW), TokenError::Expired);
+        assert_eq!(refused(|it| it.nbf = NOW + 1), TokenError::NotYetValid);
+        let other = "https://api.example.org";
+        assert_eq!(refused(|it| it.aud = other.into()), TokenError::WrongAudience(other.into()));
+        for iss in ["http://evil.example/0194a1b2-0000-7000-8000-000000000001/v2.0", "x", ""] {
+            assert_eq!(refused(|it| it.iss = iss.into()), TokenError::WrongIssuer(iss.into()));
+        }
+        assert_eq!(refused(|it| it.oid = "me".into()), TokenError::Malformed);
+    }
+
+    #[test]
+    fn an_expired_token_is_refused_although_it_is_cached() {
+        let key = key();
+        let verifier = Verifier::new(&key, None);
+        let token = key.mint(&claims()).unwrap();
+        assert!(verifier.verify(&token, NOW + 59).is_ok());
+        assert_eq!(verifier.verify(&token, NOW + 60).unwrap_err(), TokenError::Expired);
+    }
+
+    #[test]
+    fn a_changed_token_is_refused_although_its_original_is_cached() {
+        let key = key();
+        let verifier = Verifier::new(&key, None);
+        let token = key.mint(&claims()).unwrap();
+        verifier.verify(&token, NOW).unwrap();
+        let parts: Vec<_> = token.split('.').collect();
+        let more = Claims { scp: Some("Directory.ReadWrite.All".into()), ..claims() };
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&more).unwrap());
+        let forged = format!("{}.{payload}.{}", parts[0], parts[2]);
+        assert_eq!(verifier.verify(&forged, NOW).unwrap_err(), TokenError::BadSignature);
+    }
+
+    #[test]
+    fn the_header_does_not_choose_the_algorithm() {
+        let key = key();
+        let verifier = Verifier::new(&key, None);
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims()).unwrap());
+        let none = format!("{{\"alg\":\"none\",\"kid\":\"{}\"}}", key.kid());
+        let none = format!("{}.{payload}.", BASE64_URL_SAFE_NO_PAD.encode(none));
+        assert!(verifier.verify(&none, NOW).is_err());
+        // The public key as the secret of a symmetric algorithm.
+        let header = Header { kid: Some(key.kid().into()), ..Header::new(Algorithm::HS256) };
+        let public = key.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
+        let secret = EncodingKey::from_secret(public.as_bytes());
+        let swapped = jsonwebtoken::encode(&header, &claims(), &secret).unwrap();
+        assert_eq!(verifier.verify(&swapped, NOW).unwrap_err(), TokenError::BadSignature);
+    }
+
+    #[test]
+    fn a_token_of_another_server_says_what_to_do() {
+        let verifier = Verifier::new(&key(), None);
+        let foreign = key().mint(&claims()).unwrap();
+        let error = verifier.verify(&foreign, NOW).unwrap_err();
+        assert_eq!(error, TokenError::UnknownKey);
+        assert!(error.to_string().contains("folkmoot token"));
+        for text in ["", "abc", "a.b.c"] {
+            assert_eq!(verifier.verify(text, NOW).unwrap_err(), TokenError::Malformed);
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        assert_eq!(bearer("bearer abc"), Some("abc"));
+        assert_eq!(bearer("BEARER  abc "), Some("abc"));
+        for text in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
+            assert_eq!(bearer(text), None, "{text}");
+        }
+    }
+}

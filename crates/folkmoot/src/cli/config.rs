@@ -1,0 +1,117 @@
+//! Where settings come from: flags, then the environment, then the configuration file, then defaults.
+//!
+//! **Invariant:** a name that the file may not hold is an error; nothing in it is silently ignored.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Deserialize;
+
+use crate::ids::TenantId;
+
+/// Flags of every command that needs the data.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// The folder where everything is kept [default: ./folkmoot-data]
+    #[arg(long, value_name = "DIR", env = "FOLKMOOT_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// The database: `sqlite`, in the data folder
+    #[arg(long, value_name = "URL", env = "FOLKMOOT_STORE")]
+    pub(crate) store: Option<String>,
+    /// Where large attachments are kept: `file`, in the data folder
+    #[arg(long, value_name = "URL", env = "FOLKMOOT_BLOBS")]
+    pub(crate) blobs: Option<String>,
+    /// The address to serve on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "FOLKMOOT_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A TOML file with the same settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The configuration file.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    store: Option<String>,
+    blobs: Option<String>,
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    trust_proxy: Option<IpAddr>,
+    #[serde(default)]
+    tenant: Vec<TenantFile>,
+}
+
+/// A `[[tenant]]` of the file.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct TenantFile {
+    /// A GUID; without one, these are the settings of the default tenant.
+    id: Option<uuid::Uuid>,
+    /// Mail domains; groups' addresses are in the first.
+    domains: Vec<String>,
+}
+
+/// Settings, decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<String>,
+    pub(crate) trust_proxy: Option<IpAddr>,
+    /// Further tenants, each with the domain of its groups.
+    pub(crate) tenants: Vec<(TenantId, String)>,
+    /// The domain of the default tenant's groups.
+    pub(crate) domain: Option<String>,
+}
+
+impl Common {
+    /// The settings that these flags, the environment and the file make together.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        check("--store", self.store.as_deref().or(file.store.as_deref()), "sqlite")?;
+        check("--blobs", self.blobs.as_deref().or(file.blobs.as_deref()), "file")?;
+        let (mut tenants, mut domain) = (Vec::new(), None);
+        for tenant in file.tenant {
+            let first = tenant.domains.into_iter().next().context("a [[tenant]] needs a domain")?;
+            match tenant.id {
+                Some(id) => tenants.push((TenantId(id), first)),
+                None if domain.is_none() => domain = Some(first),
+                None => bail!("two [[tenant]] entries without an id: only one is the default"),
+            }
+        }
+        let default = || SocketAddr::from(([127, 0, 0, 1], 8080));
+        let data = self.data.clone().or(file.data);
+        Ok(Config {
+            data: data.unwrap_or_else(|| "./folkmoot-data".into()),
+            listen: self.listen.or(file.listen).unwrap_or_else(default),
+            public_url: file.public_url,
+            trust_proxy: file.trust_proxy,
+            tenants,
+            domain,
+        })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("in the configuration file {}", path.display()))
+}
+
+fn check(flag: &str, value: Option<&str>, served: &str) -> anyhow::Result<()> {
+    match value {
+        Some(value) if value != served => {
+            bail!(
+                "{flag} {value} is not supported by this version; it can be left out, or be `{served}`"
+            )
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+//! How a command reaches the data: through the running server, or by opening the store itself.
+//!
+//! **Invariant:** one process has the store at a time, the one that holds `DATA/lock`. Whatever
+//! arrives over the socket is carried out by the same function as without a server.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::cli::{Config, group, token};
+use crate::server::Server;
+
+/// A request over the socket is no longer than this.
+const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a command asks of the store.
+#[derive(Serialize, Deserialize, Debug)]
+pub(crate) enum Request {
+    /// `folkmoot token`
+    Token(token::Wanted),
+    /// `folkmoot group add`
+    GroupAdd(group::Wanted),
+}
+
+/// Carries out a request; what to print.
+pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Result<String> {
+    match request {
+        Request::Token(wanted) => token::mint(server, wanted).await,
+        Request::GroupAdd(wanted) => group::add(server, wanted).await,
+    }
+}
+
+/// Takes the data folder for this process; `None` where another has it.
+pub(crate) fn lock(data: &Path) -> anyhow::Result<Option<File>> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let path = data.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Carries out a request on the data of `config`, and prints its answer.
+pub(crate) async fn ask(config: &Config, request: Request) -> anyhow::Result<()> {
+    let answer = match lock(&config.data)? {
+        Some(_lock) => {
+            let server = Server::open(config).await?;
+            carry_out(&server, request).await?
+        }
+        None => ask_server(&config.data, &request).await?,
+    };
+    crate::cli::print(&answer)
+}
+
+async fn ask_server(data: &Path, request: &Request) -> anyhow::Result<String> {
+    let path = data.join("control.sock");
+    let mut stream = UnixStream::connect(&path).await.with_context(|| {
+        format!("the data folder is in use, and its server does not answer at {}", path.display())
+    })?;
+    stream.write_all(&serde_json::to_vec(request)?).await?;
+    stream.write_all(b"\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    match serde_json::from_str(&answer).context("the server's answer cannot be read")? {
+        Ok::<String, String>(answer) => Ok(answer),
+        Err(error) => bail!(error),
+    }
+}
+
+/// Answers commands at `DATA/control.sock` for as long as the task runs.
+///
+/// Only the user who runs the server may connect: the socket is made in the data folder with no
+/// access for others.
+pub(crate) fn listen(data: &Path, server: Arc<Server>) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = data.join("control.sock");
+    // Left by a server that was killed: the lock says that none runs.
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)
+        .with_context(|| format!("cannot listen at {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = server.clone();
+            tokio::spawn(async move {
+                if let Err(error) = answer(stream, &server).await {
+                    tracing::warn!(%error, "a command at the control socket failed");
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+async fn answer(stream: UnixStream, server: &Server) -> anyhow::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
+    let done = match serde_json::from_str(&line) {
+        Ok(request) => carry_out(server, request).await.map_err(|error| format!("{error:#}")),
+        Err(error) => Err(format!("a request of another version of this program: {error}")),
+    };
+    write.write_all(&serde_json::to_vec(&done)?).await?;
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! `folkmoot serve`: the server, until it is asked to stop.
+//!
+//! **Invariant:** `ready URL` is printed once, when requests are answered; nothing else goes to
+//! standard output. A stop lets running requests end.
+
+use std::io::IsTerminal;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Origins;
+use crate::cli::{Common, Config, control};
+use crate::ephemeral;
+use crate::net::{self, DevCa};
+use crate::server::{Server, Subject};
+
+/// How long running requests may take after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serve the API.
+///
+/// Prints `ready URL` on standard output once requests are answered. On a terminal, a curl command
+/// that works is printed too. SIGTERM and SIGINT stop it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Keep nothing: for tests of programs that call Graph. Any client id and secret gets a token, and
+    /// POST /_test/token gives one for any user or application
+    #[arg(long)]
+    ephemeral: bool,
+    /// Refuse what real Graph refuses
+    #[arg(long)]
+    strict_graph: bool,
+    /// `dev`: serve https with a certificate of a small CA of its own, DATA/ca.pem
+    #[arg(long, value_name = "dev", value_parser = ["dev"], conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls: Option<String>,
+    /// A PEM file with the certificate chain to serve https with
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// A PEM file with its key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The origin that links in answers begin with, such as https://talk.example.org
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The proxy whose X-Forwarded-Proto and X-Forwarded-Host are believed
+    #[arg(long, value_name = "IP")]
+    trust_proxy: Option<IpAddr>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    log_to_stderr();
+    let mut config = args.common.config()?;
+    if let Some(url) = &args.public_url {
+        config.public_url = Some(url.clone());
+    }
+    if let Some(url) = &mut config.public_url {
+        *url = origin(url)?;
+    }
+    config.trust_proxy = args.trust_proxy.or(config.trust_proxy);
+    // Removed when this function returns.
+    let temporary = if args.ephemeral { Some(ephemeral::folder()?) } else { None };
+    let certificates = config.data.clone();
+    if let Some(folder) = &temporary {
+        if args.common.store.is_some() || args.common.blobs.is_some() {
+            bail!("--ephemeral keeps nothing: --store and --blobs do not go with it");
+        }
+        config.data = folder.path().to_owned();
+        if !config.listen.ip().is_loopback() {
+            tracing::warn!(
+                "--ephemeral gives tokens to anybody, and {} can be reached from elsewhere",
+                config.listen
+            );
+        }
+    }
+    let Some(_lock) = control::lock(&config.data)? else {
+        bail!("another server runs on the data in {}", config.data.display());
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    config.listen = listener.local_addr()?;
+    let server = Arc::new(Server::open_with(&config, !args.ephemeral).await?);
+    let tls = tls(&args, &config, &server, &certificates).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", config.listen);
+    let origins = Origins { public: config.public_url.clone(), proxy: config.trust_proxy };
+    let mut app = server.router(origins.clone(), args.strict_graph);
+    if args.ephemeral {
+        app = app.merge(ephemeral::routes(server.clone(), origins));
+    }
+    control::listen(&config.data, server.clone())?;
+
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    crate::cli::print(&format!("ready {url}"))?;
+    if std::io::stderr().is_terminal() {
+        let ca = args.tls.is_some().then(|| certificates.join("ca.pem"));
+        say_how(&server, &url, ca.as_deref()).await?;
+    }
+    net::serve(listener, tls, app, stop, DRAIN).await;
+    let _ = std::fs::remove_file(config.data.join("control.sock"));
+    Ok(())
+}
+
+/// An origin without a path and without a trailing slash.
+fn origin(url: &str) -> anyhow::Result<String> {
+    let origin = url.trim_end_matches('/');
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ']) => {
+            Ok(origin.to_owned())
+        }
+        _ => bail!("--public-url {url} is not an origin such as https://talk.example.org"),
+    }
+}
+
+async fn tls(
+    args: &Args,
+    config: &Config,
+    server: &Server,
+    certificates: &Path,
+) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        return Ok(Some(Arc::new(net::tls_from_files(cert, key)?)));
+    }
+    if args.tls.is_none() {
+        return Ok(None);
+    }
+    let pem = server.dev_ca(|| Ok(DevCa::generate()?.to_pem())).await?;
+    let ca = DevCa::from_pem(&pem)?;
+    // An ephemeral server puts its CA where the caller can find it, if they said where.
+    if !args.ephemeral || args.common.data.is_some() {
+        std::fs::create_dir_all(certificates)?;
+        let path = certificates.join("ca.pem");
+        std::fs::write(&path, ca.certificate_pem())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut names = vec![config.listen.ip().to_string()];
+    names.extend(config.public_url.as_deref().and_then(host_of));
+    let year = server.clock.now().to_string()[..4].parse().unwrap_or(2026);
+    Ok(Some(Arc::new(ca.issue(&names, year)?)))
+}
+
+fn host_of(origin: &str) -> Option<String> {
+    let host = origin.split_once("://")?.1;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    Some(host.to_owned())
+}
+
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let (mut signal, stop) = (signal(kind)?, stop.clone());
+        tokio::spawn(async move {
+            signal.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
+/// Tells a person at a terminal how to try it, by a command that can be pasted.
+async fn say_how(server: &Server, url: &str, ca: Option<&Path>) -> anyhow::Result<()> {
+    let you = Subject::User("you@example.org".into());
+    let token = server.token(&you, &[], None, 8 * 3_600).await?;
+    let ca = ca.map(|it| format!(" --cacert '{}'", it.display())).unwrap_or_default();
+    eprintln!(
+        "\nIn another terminal, make a group (this token is good for eight hours):\n\n\
+         TOKEN={token}\n\
+         curl{ca} -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
+         -d '{{\"displayName\":\"Readers\",\"mailNickname\":\"readers\",\"groupTypes\":[\"Unified\"],\
+         \"mailEnabled\":true,\"securityEnabled\":false}}' \\\n  {url}/v1.0/groups\n"
+    );
+    Ok(())
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("FOLKMOOT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

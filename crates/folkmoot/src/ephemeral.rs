@@ -1,0 +1,180 @@
+//! What an ephemeral server offers beside the API: tokens for anybody who asks.
+//!
+//! **Invariant:** these routes exist only in a server that keeps nothing. A page in a browser cannot
+//! use them: they want JSON or a form by name, a loopback host, and answer no CORS (DECISIONS D14).
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, http};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Origins;
+use crate::auth::{Grant, Scope, discovery, grant, token_answer};
+use crate::server::{Server, Subject};
+
+/// How long tokens of these routes are good.
+const TTL_SECONDS: i64 = 8 * 3_600;
+
+struct Ephemeral {
+    server: Arc<Server>,
+    origins: Origins,
+}
+
+/// A folder for an ephemeral server's data, in memory where there is a file system in memory.
+pub(crate) fn folder() -> anyhow::Result<tempfile::TempDir> {
+    let memory = std::path::Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("folkmoot-");
+    match builder.tempdir_in(memory) {
+        Ok(folder) => Ok(folder),
+        Err(_) => builder.tempdir().context("cannot make a temporary folder"),
+    }
+}
+
+/// The routes.
+pub(crate) fn routes(server: Arc<Server>, origins: Origins) -> Router {
+    Router::new()
+        .route("/_test/token", post(test_token))
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(configuration))
+        .route("/{tenant}/oauth2/v2.0/token", post(token))
+        .route("/{tenant}/discovery/v2.0/keys", get(keys))
+        .with_state(Arc::new(Ephemeral { server, origins }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    user: Option<String>,
+    app: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    tenant: Option<uuid::Uuid>,
+}
+
+async fn test_token(
+    State(state): State<Arc<Ephemeral>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !is_local(&headers) {
+        return answer(StatusCode::FORBIDDEN, &json!({"error": "the Host must be a loopback one"}));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
+    if essence != Some("application/json") {
+        let why = json!({"error": "Content-Type: application/json is needed"});
+        return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+    }
+    let wanted: Wanted = match serde_json::from_slice(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            let why = format!("expected {{\"user\" or \"app\", \"scopes\" or \"roles\"}}: {error}");
+            return answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
+        }
+    };
+    let (subject, names) = match (wanted.user, wanted.app) {
+        (Some(user), None) => (Subject::User(user), wanted.scopes),
+        (None, Some(app)) => (Subject::App(app), wanted.roles),
+        _ => {
+            let why = json!({"error": "either \"user\" or \"app\" is needed"});
+            return answer(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    let minted = mint(&state.server, &subject, &names, wanted.tenant).await;
+    match minted {
+        Ok(token) => answer(StatusCode::OK, &json!({"access_token": token})),
+        Err(error) => answer(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")})),
+    }
+}
+
+async fn mint(
+    server: &Server,
+    subject: &Subject,
+    names: &[String],
+    tenant: Option<uuid::Uuid>,
+) -> anyhow::Result<String> {
+    let mut scopes = Vec::with_capacity(names.len());
+    for name in names {
+        scopes.push(Scope::parse(name).with_context(|| format!("'{name}' is not a known scope"))?);
+    }
+    server.token(subject, &scopes, tenant, TTL_SECONDS).await
+}
+
+/// Whether the Host is a loopback one: a page from elsewhere that resolves its own name to this
+/// machine is not answered.
+fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+async fn configuration(
+    State(state): State<Arc<Ephemeral>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    answer(StatusCode::OK, &discovery(&state.origins.of(&parts), &tenant))
+}
+
+async fn keys(State(state): State<Arc<Ephemeral>>, Path(_tenant): Path<String>) -> Response {
+    answer(StatusCode::OK, &state.server.jwks())
+}
+
+/// The token endpoint: any client id and secret; whatever tenant is named, the token is of the one
+/// that an ephemeral server has, so that tokens got in different ways see the same groups.
+async fn token(
+    State(state): State<Arc<Ephemeral>>,
+    Path(_tenant): Path<String>,
+    parts: Parts,
+    body: String,
+) -> Response {
+    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let (subject, names) = match grant(&form(&body), authorization) {
+        Ok(Grant::Client { id }) => (Subject::App(id), Vec::new()),
+        Ok(Grant::User { name, scopes }) => (Subject::User(name), scopes),
+        Err(error) => return answer(StatusCode::BAD_REQUEST, &error.json()),
+    };
+    // Scopes that are not known are not granted; that is no error in OAuth.
+    let known: Vec<_> = names.into_iter().filter(|it| Scope::parse(it).is_some()).collect();
+    match mint(&state.server, &subject, &known, None).await {
+        Ok(token) => answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
+        Err(error) => {
+            let why = json!({"error": "invalid_grant", "error_description": format!("{error:#}")});
+            answer(StatusCode::BAD_REQUEST, &why)
+        }
+    }
+}
+
+/// The fields of a form (application/x-www-form-urlencoded).
+fn form(body: &str) -> Vec<(String, String)> {
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    body.split('&')
+        .filter_map(|it| it.split_once('='))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

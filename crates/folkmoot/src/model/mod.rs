@@ -1,0 +1,184 @@
+//! Every entity, declared once: its names and types for the protocol, its columns for the store.
+//!
+//! **Invariant:** `$metadata`, what query options admit, the select list, the predicates, the JSON
+//! names and their order all come from these tables; none of them is written a second time. A table
+//! says nothing of behaviour: writes are functions in `service/`.
+//!
+//! To add a property: one line in the entity's file, one migration.
+
+mod attachment;
+mod conversation;
+mod group;
+mod post;
+mod shared;
+mod thread;
+mod user;
+
+pub(crate) use attachment::ATTACHMENT;
+pub(crate) use conversation::CONVERSATION;
+pub(crate) use group::GROUP;
+pub(crate) use post::POST;
+pub(crate) use thread::THREAD;
+pub(crate) use user::USER;
+
+use odata::edm::{EntityType, Model, Navigation, Property, Root};
+
+/// An entity type together with where it is stored.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    /// What the protocol knows of it.
+    pub(crate) edm: EntityType,
+    /// Its table.
+    pub(crate) table: &'static str,
+    /// Whether it lives inside a group: then its key is `(group_id, id)`, else `id`.
+    pub(crate) in_group: bool,
+    /// Where each property comes from, in the order of `edm.properties`.
+    pub(crate) sources: &'static [Source],
+    /// How each navigation is followed, in the order of `edm.navigations`.
+    pub(crate) links: &'static [Link],
+    /// The default order, before the id: columns that are never null, largest first where true.
+    pub(crate) order: &'static [(&'static str, bool)],
+}
+
+/// Where the value of a property comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// A `uuid` column, shown as a GUID.
+    Id(&'static str),
+    /// A text column that is compared as it stands.
+    Exact(&'static str),
+    /// A text column, compared by its folded twin.
+    Text { column: &'static str, folded: &'static str },
+    /// A text column that is shown and never compared.
+    Shown(&'static str),
+    /// A boolean column.
+    Bool(&'static str),
+    /// An integer column.
+    Int(&'static str),
+    /// An instant and, where clients send it, the minutes of its offset; without a column, UTC.
+    Time { at: &'static str, offset: Option<&'static str> },
+    /// A column of JSON text, and the same with its strings folded.
+    Json { column: &'static str, folded: &'static str },
+    /// The row's version, shown as a change key; it is also the entity's ETag.
+    ChangeKey,
+    /// A complex value, its parts in the order of the type's properties.
+    Complex(&'static [Source]),
+    /// The bytes of the blob whose hash is in this column, as base64.
+    Blob(&'static str),
+    /// The same for every entity: JSON text to show, and an SQL expression to compare (folded).
+    Constant { json: &'static str, sql: &'static str },
+    /// A property of real Graph that this server does not have.
+    Null,
+}
+
+/// How a navigation is followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Link {
+    /// Pairs of columns that are equal: the target's, this entity's.
+    Keys(&'static [(&'static str, &'static str)]),
+    /// Through a table of pairs: its column with this entity's id, its column with the target's id.
+    Through { table: &'static str, from: &'static str, to: &'static str },
+}
+
+impl Entity {
+    /// Where `property`, one of this entity's own, comes from.
+    pub(crate) fn source(&self, property: &'static Property) -> Source {
+        let at = self.edm.properties.iter().position(|it| std::ptr::eq(it, property));
+        at.map_or(Source::Null, |at| self.sources[at])
+    }
+
+    /// How `navigation`, one of this entity's own, is followed.
+    pub(crate) fn link(&self, navigation: &'static Navigation) -> Option<Link> {
+        let at = self.edm.navigations.iter().position(|it| std::ptr::eq(it, navigation))?;
+        Some(self.links[at])
+    }
+}
+
+/// Declares an [`Entity`] as a static: each property beside its source, each navigation beside its
+/// link.
+macro_rules! entity {
+    (
+        $(#[$doc:meta])*
+        $name:ident = $graph:literal $(: $base:literal)? in $table:literal,
+        in_group: $in_group:literal, open: $open:literal, has_stream: $stream:literal,
+        order: $order:expr,
+        properties: { $($property:expr => $source:expr;)* }
+        navigations: { $($navigation:expr => $link:expr;)* }
+        actions: $actions:expr
+    ) => {
+        $(#[$doc])*
+        pub(crate) static $name: $crate::model::Entity = $crate::model::Entity {
+            edm: odata::edm::EntityType {
+                name: $graph,
+                base: $crate::model::base(&[$($base)?]),
+                open: $open,
+                has_stream: $stream,
+                properties: &[$($property),*],
+                navigations: &[$($navigation),*],
+                actions: $actions,
+            },
+            table: $table,
+            in_group: $in_group,
+            sources: &[$($source),*],
+            links: &[$($link),*],
+            order: $order,
+        };
+    };
+}
+pub(crate) use entity;
+
+/// The base type of an entity's declaration, where it names one.
+pub(crate) const fn base(names: &[&'static str]) -> Option<&'static str> {
+    if names.is_empty() { None } else { Some(names[0]) }
+}
+
+/// All entities.
+static ENTITIES: [&Entity; 6] = [&GROUP, &USER, &CONVERSATION, &THREAD, &POST, &ATTACHMENT];
+
+/// The entity that `edm` is the protocol's side of.
+pub(crate) fn entity_of(edm: &'static EntityType) -> &'static Entity {
+    ENTITIES
+        .iter()
+        .find(|it| std::ptr::eq(&it.edm, edm))
+        .expect("every entity type of MODEL stands in ENTITIES")
+}
+
+/// The service as the protocol sees it.
+pub(crate) static MODEL: Model = Model {
+    namespace: "microsoft.graph",
+    roots: &[
+        Root { name: "groups", entity: || &GROUP.edm, singleton: false },
+        Root { name: "users", entity: || &USER.edm, singleton: false },
+        Root { name: "me", entity: || &USER.edm, singleton: true },
+    ],
+    abstracts: shared::ABSTRACTS,
+    entities: &[&GROUP.edm, &USER.edm, &CONVERSATION.edm, &THREAD.edm, &POST.edm, &ATTACHMENT.edm],
+    complexes: &[&shared::EMAIL_ADDRESS, &shared::RECIPIENT, &shared::ITEM_BODY],
+    enums: &[&shared::BODY_TYPE],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_property_has_a_source_and_every_navigation_a_link() {
+        for entity in ENTITIES {
+            assert_eq!(entity.edm.properties.len(), entity.sources.len(), "{}", entity.edm.name);
+            assert_eq!(entity.edm.navigations.len(), entity.links.len(), "{}", entity.edm.name);
+            assert_eq!(entity.edm.properties[0].name, "id", "{}", entity.edm.name);
+        }
+    }
+
+    #[test]
+    fn what_filters_or_sorts_can_be_compared() {
+        for entity in ENTITIES {
+            for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
+                let comparable =
+                    !matches!(source, Source::Shown(_) | Source::Blob(_) | Source::Null);
+                let named = property.filterable || property.sortable;
+                assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);
+            }
+        }
+    }
+}

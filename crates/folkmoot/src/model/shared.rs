@@ -1,0 +1,98 @@
+//! Types that several entities use: recipients, bodies and the abstract types at the top.
+//!
+//! **Invariant:** names, types and nullability are those of Graph's own CSDL.
+
+use odata::edm::{AbstractType, ComplexType, EnumType, Property};
+
+use super::Source;
+
+/// `id`, as every entity has it.
+pub(super) const fn id() -> Property {
+    Property::key("id").required().filterable().sortable().from("entity")
+}
+
+pub(super) static BODY_TYPE: EnumType =
+    EnumType { name: "bodyType", members: &[("text", 0), ("html", 1)] };
+
+pub(super) static EMAIL_ADDRESS: ComplexType = ComplexType {
+    name: "emailAddress",
+    properties: &[Property::string("name").filterable(), Property::string("address").filterable()],
+};
+
+pub(super) static RECIPIENT: ComplexType = ComplexType {
+    name: "recipient",
+    properties: &[Property::complex("emailAddress", &EMAIL_ADDRESS).filterable()],
+};
+
+pub(super) static ITEM_BODY: ComplexType = ComplexType {
+    name: "itemBody",
+    properties: &[Property::enumeration("contentType", &BODY_TYPE), Property::string("content")],
+};
+
+/// A recipient that stands in columns of the entity's own row.
+macro_rules! recipient {
+    ($name:literal, $address:literal) => {
+        Source::Complex(&[Source::Complex(&[
+            Source::Text { column: $name, folded: concat!($name, "_folded") },
+            Source::Text { column: $address, folded: concat!($address, "_folded") },
+        ])])
+    };
+}
+pub(super) use recipient;
+
+/// A text column beside its folded twin.
+macro_rules! text {
+    ($column:literal) => {
+        $crate::model::Source::Text { column: $column, folded: concat!($column, "_folded") }
+    };
+}
+pub(super) use text;
+
+/// A column of JSON text beside its folded twin.
+macro_rules! json {
+    ($column:literal) => {
+        $crate::model::Source::Json { column: $column, folded: concat!($column, "_folded") }
+    };
+}
+pub(super) use json;
+
+/// The empty collection, for collections of Graph that this server never fills.
+pub(super) const EMPTY: Source = Source::Constant { json: "[]", sql: "'[]'" };
+
+pub(super) static ABSTRACTS: &[AbstractType] = &[
+    AbstractType {
+        name: "entity",
+        base: None,
+        open: false,
+        properties: &[Property::key("id").required()],
+    },
+    AbstractType {
+        name: "directoryObject",
+        base: Some("entity"),
+        open: false,
+        properties: &[Property::date_time("deletedDateTime")],
+    },
+    AbstractType {
+        name: "outlookItem",
+        base: Some("entity"),
+        open: false,
+        properties: &[
+            Property::string("changeKey"),
+            Property::string("categories").many(),
+            Property::date_time("createdDateTime"),
+            Property::date_time("lastModifiedDateTime"),
+        ],
+    },
+    AbstractType {
+        name: "attachment",
+        base: Some("entity"),
+        open: false,
+        properties: &[
+            Property::string("contentType"),
+            Property::boolean("isInline").required(),
+            Property::date_time("lastModifiedDateTime"),
+            Property::string("name"),
+            Property::int32("size").required(),
+        ],
+    },
+];

@@ -1,0 +1,43 @@
+//! `conversationThread`: the posts of a conversation that share one set of recipients.
+//!
+//! **Invariant:** a thread has at least one post, and the topic of its conversation.
+
+use odata::edm::{Action, Navigation, Parameter, ParameterType, Property};
+
+use super::shared::{EMPTY, RECIPIENT, id, json, text};
+use super::{Link, POST, Source, entity};
+
+entity! {
+    /// Graph's `conversationThread`.
+    THREAD = "conversationThread": "entity" in "threads",
+    in_group: true, open: false, has_stream: false,
+    order: &[("last_delivered_at", true)],
+    properties: {
+        id() => Source::Id("id");
+        Property::string("topic").required().filterable().sortable() => text!("topic");
+        Property::boolean("hasAttachments").required().filterable().sortable()
+            => Source::Bool("has_attachments");
+        Property::date_time("lastDeliveredDateTime").required().filterable().sortable()
+            => Source::Time { at: "last_delivered_at", offset: Some("last_delivered_offset") };
+        Property::string("uniqueSenders").many().filterable() => json!("unique_senders");
+        Property::string("preview").required().filterable().sortable() => text!("preview");
+        Property::boolean("isLocked").required().filterable().sortable()
+            => Source::Bool("is_locked");
+        Property::complex("toRecipients", &RECIPIENT).many().filterable().on_request()
+            => json!("to_recipients");
+        Property::complex("ccRecipients", &RECIPIENT).many().on_request() => EMPTY;
+    }
+    navigations: {
+        Navigation::many("posts", || &POST.edm).insertable()
+            => Link::Keys(&[("group_id", "group_id"), ("thread_id", "id")]);
+    }
+    actions: &[Action {
+        name: "reply",
+        on_collection: false,
+        parameters: &[Parameter {
+            name: "Post",
+            ty: ParameterType::Entity(|| &POST.edm),
+            required: true,
+        }],
+    }]
+}

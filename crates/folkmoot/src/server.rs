@@ -1,0 +1,275 @@
+//! The parts put together: the store, its tenants and keys, and the routes over them.
+//!
+//! **Invariant:** a fresh data folder has a schema, a tenant and a signing key before anything is
+//! answered from it; an old one has what it had.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::api::{self, Api, Origins};
+use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, Scopes, SigningKey, Verifier};
+use crate::cli::Config;
+use crate::clock::Clock;
+use crate::ids::TenantId;
+use crate::service::{Error, limits, users};
+use crate::store::tenants::{self, Tenant};
+use crate::store::{self, Key, Purpose, Settings, Store, Tx};
+
+/// What an application's id is made from, with its name (RFC 9562, section 5.5): the same name is the
+/// same application at each token.
+const APPS: uuid::Uuid = uuid::uuid!("6f5d8f0a-3c1e-4b52-9d50-5a3d0f7c2b11");
+/// Scopes of a token for a user where none is named.
+const USER_SCOPES: [Scope; 4] =
+    [Scope::GroupReadWriteAll, Scope::UserRead, Scope::UserReadBasicAll, Scope::TeamReadBasicAll];
+
+/// Everything that a running server shares, and that a command needs to work on the data.
+pub(crate) struct Server {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) verifier: Arc<Verifier>,
+    key: SigningKey,
+    /// The default one first.
+    tenants: Vec<Tenant>,
+    /// What `iss` in tokens begins with.
+    origin: String,
+}
+
+/// Whom a token is for.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub(crate) enum Subject {
+    /// A user, by user principal name or id.
+    User(String),
+    /// An application, by name.
+    App(String),
+}
+
+impl Server {
+    /// Opens the data of `config`, made where it is new.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Server> {
+        Server::open_with(config, true).await
+    }
+
+    /// The same; `durable` is false where nothing is meant to last.
+    pub(crate) async fn open_with(config: &Config, durable: bool) -> anyhow::Result<Server> {
+        let clock = Arc::new(Clock::System);
+        let settings = Settings {
+            folder: config.data.clone(),
+            durable,
+            readers: std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 8)),
+            queue: limits::QUEUE_MAX,
+            read_deadline: limits::READ_DEADLINE,
+        };
+        let store = Store::open(&settings, &clock)
+            .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        let store = Arc::new(store);
+        let (fresh, inner) = (config.clone(), clock.clone());
+        let (tenants, key) = store
+            .write(move |tx| Box::pin(async move { prepare(tx, &fresh, &inner).await }))
+            .await
+            .context("cannot prepare the store")?;
+        let key = SigningKey::from_pkcs8(key.kid, &key.secret)
+            .context("the signing key in the store cannot be read")?;
+        let origin =
+            config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+        let verifier = Arc::new(Verifier::new(&key, config.public_url.clone()));
+        Ok(Server { store, clock, verifier, key, tenants, origin })
+    }
+
+    /// The tenant with this id, or the default one.
+    pub(crate) fn tenant(&self, id: Option<uuid::Uuid>) -> anyhow::Result<TenantId> {
+        let default = self.tenants.first().context("the store has no tenant")?.id;
+        match id {
+            None => Ok(default),
+            Some(id) if self.tenants.iter().any(|it| it.id.0 == id) => Ok(TenantId(id)),
+            Some(id) => bail!(
+                "tenant {id} is not served here: name it in the configuration file as a [[tenant]]"
+            ),
+        }
+    }
+
+    /// A token; a user who is named exists from then on.
+    pub(crate) async fn token(
+        &self,
+        subject: &Subject,
+        scopes: &[Scope],
+        tenant: Option<uuid::Uuid>,
+        ttl_seconds: i64,
+    ) -> anyhow::Result<String> {
+        let now = self.clock.unix_seconds();
+        // Personal accounts are refused at the door; a token of theirs shows that.
+        let personal = tenant.filter(|it| *it == api::PERSONAL);
+        let tenant = match personal {
+            Some(id) => TenantId(id),
+            None => self.tenant(tenant)?,
+        };
+        let claims = Claims {
+            iss: format!("{}/{tenant}/v2.0", self.origin),
+            aud: GRAPH_AUDIENCE.to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + ttl_seconds,
+            tid: tenant.to_string(),
+            ver: "2.0".to_owned(),
+            ..Claims::default()
+        };
+        let claims = match subject {
+            Subject::App(name) => app_claims(claims, name, scopes),
+            Subject::User(name) if personal.is_some() => {
+                let oid = uuid::Uuid::new_v5(&APPS, name.as_bytes());
+                user_claims(claims, oid, name, name, scopes)
+            }
+            Subject::User(name) => {
+                let (clock, wanted) = (self.clock.clone(), name.clone());
+                let user = self
+                    .store
+                    .write(move |tx| {
+                        Box::pin(
+                            async move { users::find_or_make(tx, &clock, tenant, &wanted).await },
+                        )
+                    })
+                    .await?;
+                user_claims(claims, user.id.0, &user.principal_name, &user.display_name, scopes)
+            }
+        };
+        Ok(self.key.mint(&claims)?)
+    }
+
+    /// The key that tokens are signed with, for those who check them elsewhere.
+    pub(crate) fn jwks(&self) -> serde_json::Value {
+        self.key.jwks()
+    }
+
+    /// The development CA of this store, made at its first use: certificate and key, PEM.
+    pub(crate) async fn dev_ca(
+        &self,
+        make: impl FnOnce() -> anyhow::Result<String>,
+    ) -> anyhow::Result<String> {
+        let found = self
+            .store
+            .read(|tx| Box::pin(async move { Key::newest(tx, Purpose::DevCa).await }))
+            .await?;
+        if let Some(key) = found {
+            return Ok(String::from_utf8(key.secret)?);
+        }
+        let pem = make()?;
+        let kid = self.clock.id().to_string();
+        let (key, now) = (Key { kid, secret: pem.clone().into_bytes() }, self.clock.now().ticks);
+        self.store
+            .write(move |tx| Box::pin(async move { key.insert(tx, Purpose::DevCa, now).await }))
+            .await?;
+        Ok(pem)
+    }
+
+    /// The routes of every server; what is served at a root of the API comes from one handler.
+    pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
+        let api = Arc::new(Api {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            verifier: self.verifier.clone(),
+            tenants: self.tenants.iter().map(|it| it.id).collect(),
+            origins,
+            strict,
+        });
+        Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(self.clone())
+            .fallback(move |request: Request<Body>| {
+                let api = api.clone();
+                async move { api::handle(api, request).await.unwrap_or_else(nothing_here) }
+            })
+    }
+}
+
+async fn ready(State(server): State<Arc<Server>>) -> Response {
+    let asked = server.store.read(|tx| Box::pin(async move { tenants::all(tx).await })).await;
+    match asked {
+        Ok::<_, store::Error>(_) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+        }
+    }
+}
+
+fn nothing_here() -> Response {
+    (StatusCode::NOT_FOUND, "nothing is served here; the API is at /v1.0\n").into_response()
+}
+
+fn user_claims(
+    claims: Claims,
+    oid: uuid::Uuid,
+    principal_name: &str,
+    display_name: &str,
+    scopes: &[Scope],
+) -> Claims {
+    let scopes = if scopes.is_empty() { &USER_SCOPES } else { scopes };
+    Claims {
+        oid: oid.to_string(),
+        sub: oid.to_string(),
+        idtyp: "user".to_owned(),
+        upn: Some(principal_name.to_owned()),
+        name: Some(display_name.to_owned()),
+        scp: Some(Scopes::of(scopes).names().collect::<Vec<_>>().join(" ")),
+        ..claims
+    }
+}
+
+fn app_claims(claims: Claims, name: &str, roles: &[Scope]) -> Claims {
+    let roles = if roles.is_empty() { &[Scope::GroupReadWriteAll] } else { roles };
+    let id = match uuid::Uuid::try_parse(name) {
+        Ok(id) => id,
+        Err(_) => uuid::Uuid::new_v5(&APPS, name.as_bytes()),
+    };
+    Claims {
+        oid: id.to_string(),
+        sub: id.to_string(),
+        idtyp: "app".to_owned(),
+        appid: Some(id.to_string()),
+        app_displayname: Some(name.to_owned()),
+        roles: Some(Scopes::of(roles).names().map(str::to_owned).collect()),
+        ..claims
+    }
+}
+
+/// Gives a store its tenants and its key.
+async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<(Vec<Tenant>, Key), Error> {
+    let now = clock.now().ticks;
+    let known = tenants::all(tx).await?;
+    let mut default = known.into_iter().find(|it| it.is_default).unwrap_or_else(|| Tenant {
+        id: TenantId(clock.id()),
+        domain: "localhost".to_owned(),
+        is_default: true,
+    });
+    if let Some(domain) = &config.domain {
+        default.domain = domain.clone();
+    }
+    tenants::upsert(tx, &default, now).await?;
+    for (id, domain) in &config.tenants {
+        let tenant = Tenant { id: *id, domain: domain.clone(), is_default: false };
+        tenants::upsert(tx, &tenant, now).await?;
+    }
+    let key = match Key::newest(tx, Purpose::Tokens).await? {
+        Some(key) => key,
+        None => {
+            let made = SigningKey::generate();
+            let (kid, secret) =
+                made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
+            let key = Key { kid, secret };
+            key.insert(tx, Purpose::Tokens, now).await?;
+            key
+        }
+    };
+    // Tenants that the configuration no longer names are kept, and not served.
+    let served = |it: &Tenant| it.is_default || config.tenants.iter().any(|(id, _)| *id == it.id);
+    let tenants = tenants::all(tx).await?.into_iter().filter(served).collect();
+    Ok((tenants, key))
+}

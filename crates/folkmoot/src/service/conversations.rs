@@ -1,0 +1,184 @@
+//! Conversations: added as they were declared, or with their first post; removed.
+//!
+//! **Invariant:** what a client declares of a conversation stands only while it has no post
+//! (DECISIONS D3).
+
+use odata::bind::Path;
+use odata::decode::Record;
+use odata::value::DateTimeOffset;
+
+use crate::ids::{ConversationId, GroupId};
+use crate::model::CONVERSATION;
+use crate::service::draft::{at, at_most, flag_of, strings, text_of, time};
+use crate::service::posts::{self, Prepared};
+use crate::service::resolve;
+use crate::service::threads::{self, changed, only_child};
+use crate::service::{Created, Ctx, Error, limits, read};
+use crate::store::conversations::{self, NewConversation, Owner, Summary};
+use crate::store::feed::Op;
+use crate::store::{self, Tx, groups};
+
+/// A conversation as a client may write it.
+struct Draft {
+    topic: String,
+    type_sent: Option<String>,
+    /// What is declared of it, for a conversation without a post.
+    declared: Summary,
+    post: Option<Prepared>,
+}
+
+/// Adds a conversation to the group whose `conversations` `path` leads to.
+pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Created, Error> {
+    let draft = draft(ctx, &path, record).await?;
+    let inner = ctx.clone();
+    ctx.store.write(move |tx| Box::pin(async move { insert(tx, &inner, &path, draft).await })).await
+}
+
+async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Error> {
+    let topic = text_of(record.take("topic"))
+        .ok_or_else(|| Error::property(at(&record, "topic"), "is required"))?;
+    at_most(at(&record, "topic"), &topic, limits::TOPIC_CHARS_MAX)?;
+    let declared = declared(&mut record, ctx.now())?;
+    let type_sent = record.type_sent.take();
+    let has_threads = record.children.iter().any(|(_, records)| !records.is_empty());
+    let post = if has_threads {
+        let mut thread = only_child(&mut record, "threads")?;
+        let post = only_child(&mut thread, "posts")?;
+        Some(posts::prepare(ctx, path, post).await?)
+    } else {
+        None
+    };
+    Ok(Draft { topic, type_sent, declared, post })
+}
+
+fn declared(record: &mut Record, now: DateTimeOffset) -> Result<Summary, Error> {
+    let preview = text_of(record.take("preview")).unwrap_or_default();
+    at_most(at(record, "preview"), &preview, limits::PREVIEW_CHARS_MAX)?;
+    Ok(Summary {
+        has_attachments: flag_of(record.take("hasAttachments")).unwrap_or(false),
+        last_delivered: time(record.take("lastDeliveredDateTime")).unwrap_or(now),
+        unique_senders: strings(record, "uniqueSenders", limits::SENDERS_MAX)?,
+        preview,
+        posts: 0,
+    })
+}
+
+async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Created, Error> {
+    let mut target = resolve::resolve(tx, ctx, path, true).await?;
+    target.access.may_post()?;
+    let group = target.group()?.id;
+    let (id, made) = match draft.post {
+        Some(post) => {
+            let made =
+                threads::insert_with_conversation(tx, ctx, &target, &draft.topic, post).await?;
+            (made.conversation, Some(made))
+        }
+        None => {
+            let id = ConversationId(ctx.clock.id());
+            let conversation = NewConversation {
+                group,
+                id,
+                topic: draft.topic,
+                summary: draft.declared,
+                created_by: ctx.caller.user,
+                created_app: ctx.caller.app.clone(),
+            };
+            conversations::insert(tx, &conversation, ctx.now().ticks).await?;
+            changed(tx, ctx, group, id, None, Op::Created);
+            (id, None)
+        }
+    };
+    target.id = Some(id.0);
+    target.single = true;
+    target.url = format!("groups/{group}/conversations/{id}");
+    let (query, ty) = (read::whole(&CONVERSATION), draft.type_sent);
+    let (mut body, version) = read::written(tx, ctx, &target, &query, ty.as_deref()).await?;
+    if let Some(made) = made {
+        let (thread, post) = (made.thread, made.post);
+        let threads =
+            format!(",\"threads\":[{{\"id\":\"{thread}\",\"posts\":[{{\"id\":\"{post}\"}}]}}]");
+        body.extend_from_slice(threads.as_bytes());
+    }
+    body.push(b'}');
+    let location = format!("{}/{}", ctx.root, target.url);
+    Ok(Created { body, version, location })
+}
+
+/// Adds a reference to a conversation (`{"@odata.id": …}`): nothing changes, since a conversation
+/// lives in one group; what is refused is a conversation that is not there or another group's.
+pub(crate) async fn add_reference(ctx: &Ctx, path: Path, reference: String) -> Result<(), Error> {
+    let (group, id) = parse_reference(&reference)?;
+    let inner = ctx.clone();
+    ctx.store
+        .read(move |tx| {
+            Box::pin(async move {
+                let target = resolve::resolve(tx, &inner, &path, true).await?;
+                target.access.may_post()?;
+                let here = target.group()?.id;
+                // Another group's conversation: 404 unless the caller can read it.
+                let caller = &inner.caller;
+                let facts = groups::facts(tx, caller.tenant, group, caller.user).await?;
+                let facts = facts.ok_or(Error::ItemNotFound)?;
+                let there = crate::access::Access::to_group(caller.clone(), facts);
+                there.may_read().map_err(|_| Error::ItemNotFound)?;
+                if !conversations::exists(tx, group, id).await? {
+                    return Err(Error::ItemNotFound);
+                }
+                if group != here {
+                    let why = format!(
+                        "The conversation {id} lives in group {group}; a conversation lives in one \
+                         group and cannot be added to another."
+                    );
+                    return Err(Error::Request(why));
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// The group and conversation that `…/groups/{id}/conversations/{id}` names.
+fn parse_reference(reference: &str) -> Result<(GroupId, ConversationId), Error> {
+    let bad = || {
+        let problem = "does not name a conversation: it must end in \
+            groups/{id}/conversations/{id}";
+        Error::property("@odata.id", problem)
+    };
+    let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let segments = odata::syntax::parse_path(path, &limits::URL).map_err(|_| bad())?;
+    // Names and keys in turn, a key in parentheses being one too.
+    let mut parts = Vec::new();
+    for segment in segments {
+        parts.push(segment.name);
+        parts.extend(segment.key);
+    }
+    let [.., groups, group, conversations, conversation] = &parts[..] else { return Err(bad()) };
+    if !groups.eq_ignore_ascii_case("groups")
+        || !conversations.eq_ignore_ascii_case("conversations")
+    {
+        return Err(bad());
+    }
+    // A malformed id names nothing that exists.
+    let parse = |text: &str| crate::ids::parse(text).ok_or(Error::ItemNotFound);
+    Ok((GroupId(parse(group)?), ConversationId(parse(conversation)?)))
+}
+
+/// Removes the conversation that `path` leads to, with all that is in it.
+pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
+    let inner = ctx.clone();
+    ctx.store
+        .write(move |tx| {
+            Box::pin(async move {
+                let target = resolve::resolve(tx, &inner, &path, true).await?;
+                let (group, id) = (target.group()?.id, ConversationId(target.id()?));
+                threads::may_remove(tx, &target, Owner::Conversation(id)).await?;
+                for thread in store::threads::of_conversation(tx, group, id).await? {
+                    threads::remove(tx, &inner, group, id, thread).await?;
+                }
+                conversations::delete(tx, group, id).await?;
+                changed(tx, &inner, group, id, None, Op::Deleted);
+                Ok(())
+            })
+        })
+        .await
+}

@@ -1,0 +1,67 @@
+//! What a request can be refused for, in the terms of the domain.
+//!
+//! **Invariant:** a variant says what was wrong, where and why; how it looks on the wire is decided
+//! in `api/error.rs` alone.
+
+use crate::access::Denied;
+use crate::store;
+use crate::store::skiptoken::Refused;
+
+/// A request that was not carried out. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A group or a user that is not there, or not to be seen.
+    #[error(
+        "Resource '{0}' does not exist or one of its queried reference-property objects are not present."
+    )]
+    ResourceNotFound(String),
+    /// Something inside a group that is not there.
+    #[error(
+        "The specified object was not found in the store., The process failed to get the correct properties."
+    )]
+    ItemNotFound,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// `/me` without a user.
+    #[error("/me request is only valid with delegated authentication flow.")]
+    MeForApp,
+    /// The user of the token does not exist here, or is disabled.
+    #[error("The user of this access token does not exist here or is disabled.")]
+    NoSuchUser,
+    /// A property whose value cannot be taken.
+    #[error("The property '{property}' {problem}.")]
+    Property {
+        /// Where: `threads[0].posts[0].body`.
+        property: String,
+        /// What is wrong with it, after its name.
+        problem: String,
+    },
+    /// Another thing that is wrong with the request.
+    #[error("{0}")]
+    Request(String),
+    /// A link to add that is there.
+    #[error(
+        "One or more added object references already exist for the following modified properties: '{0}'."
+    )]
+    AlreadyThere(&'static str),
+    /// Another object has the same name.
+    #[error("Another object with the same value for property {0} already exists.")]
+    Taken(&'static str),
+    /// A reply to a locked thread.
+    #[error("The thread is locked: it takes no replies.")]
+    Locked,
+    /// A `$skiptoken` of another request.
+    #[error(transparent)]
+    SkipToken(#[from] Refused),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Error {
+    /// A property that cannot be taken.
+    pub(crate) fn property(property: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::Property { property: property.into(), problem: problem.into() }
+    }
+}

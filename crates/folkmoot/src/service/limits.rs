@@ -1,0 +1,52 @@
+//! Every limit, in one place.
+//!
+//! **Invariant:** nothing that a request can make larger is without a limit, and each stands here
+//! with a test at it and one past it (`tests/it/limits.rs`).
+
+use std::time::Duration;
+
+use odata::syntax;
+
+use crate::store::plan::PageSizes;
+
+/// Bytes of a request's body.
+pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Nesting of a JSON body.
+pub(crate) const JSON_DEPTH_MAX: usize = 32;
+/// Code points of a topic.
+pub(crate) const TOPIC_CHARS_MAX: usize = 255;
+/// Code points of a preview that a client declares.
+pub(crate) const PREVIEW_CHARS_MAX: usize = 4_096;
+/// Code points of a preview that is made from a post.
+pub(crate) const PREVIEW_CHARS_MADE: usize = 255;
+/// Names in `uniqueSenders` that a client declares.
+pub(crate) const SENDERS_MAX: usize = 100;
+/// Code points of a name, an address, a category, a file name, a nickname.
+pub(crate) const NAME_CHARS_MAX: usize = 256;
+/// Code points of a group's description.
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 1_024;
+/// Recipients that one post adds, and that a thread has.
+pub(crate) const RECIPIENTS_MAX: usize = 500;
+/// Categories of a post.
+pub(crate) const CATEGORIES_MAX: usize = 100;
+/// Attachments of a post.
+pub(crate) const ATTACHMENTS_MAX: usize = 100;
+/// Bytes of an attachment that comes inside a request's body.
+pub(crate) const ATTACHMENT_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Owners and members that one create may bind.
+pub(crate) const BINDS_MAX: usize = 20;
+
+/// Sizes of pages.
+pub(crate) const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };
+/// `$skip` at most: further on, pages go by `$skiptoken`.
+pub(crate) const SKIP_MAX: u64 = 10_000;
+/// Rows of a whole answer, its expansions included.
+pub(crate) const ROWS_MAX: usize = 10_000;
+/// The longest that one read may run.
+pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(1);
+/// Commands and reads that may wait for the store, each.
+pub(crate) const QUEUE_MAX: usize = 4_096;
+
+/// Sizes of URLs' trees.
+pub(crate) const URL: syntax::Limits =
+    syntax::Limits { depth: 32, nodes: 400, expand_depth: 3, items: 100, segments: 24 };

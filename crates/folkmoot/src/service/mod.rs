@@ -1,0 +1,60 @@
+//! The rules: what may be read, written, posted and removed, and what follows from it.
+//!
+//! **Invariant:** nothing here knows HTTP; JSON comes in as `odata`'s records and goes out as what the
+//! read path wrote. Every function takes the [`Ctx`] of its request first.
+
+pub(crate) mod conversations;
+mod draft;
+mod error;
+pub(crate) mod groups;
+pub(crate) mod limits;
+pub(crate) mod posts;
+pub(crate) mod read;
+mod resolve;
+pub(crate) mod threads;
+pub(crate) mod users;
+
+pub(crate) use error::Error;
+
+use std::sync::Arc;
+
+use odata::value::DateTimeOffset;
+
+use crate::access::Caller;
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::feed::Actor;
+
+/// What a request is carried out with.
+#[derive(Clone)]
+pub(crate) struct Ctx {
+    /// Where everything is kept.
+    pub(crate) store: Arc<Store>,
+    /// The time and new ids.
+    pub(crate) clock: Arc<Clock>,
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// What links in the answer begin with, such as `https://host/v1.0`.
+    pub(crate) root: String,
+}
+
+impl Ctx {
+    fn now(&self) -> DateTimeOffset {
+        self.clock.now()
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { user: self.caller.user, app: self.caller.app.clone() }
+    }
+}
+
+/// A created entity, as it is answered.
+#[derive(Debug)]
+pub(crate) struct Created {
+    /// The JSON of it.
+    pub(crate) body: Vec<u8>,
+    /// Its version.
+    pub(crate) version: i64,
+    /// Its own address.
+    pub(crate) location: String,
+}

@@ -1,0 +1,190 @@
+//! The only way to a read: one entity, a page of them, a count, the bytes of an attachment.
+//!
+//! **Invariant:** what is answered to a write comes from here too, so one entity has one form.
+
+use odata::bind::{Path, Query, Step};
+use odata::syntax::{self, Options};
+
+use crate::model::Entity;
+use crate::service::resolve::{self, Target};
+use crate::service::{Ctx, Error, limits};
+use crate::store::blobs::{self, Download};
+use crate::store::plan::Node;
+use crate::store::read::{self, Budget, Found};
+use crate::store::{Tx, skiptoken};
+
+/// A bound GET.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Where.
+    pub(crate) path: Path,
+    /// What of it.
+    pub(crate) query: Query,
+    /// The same as it was parsed, for the link to the next page.
+    pub(crate) options: Options,
+    /// The address below the root as the client wrote it, for the same.
+    pub(crate) self_path: String,
+    /// Whether `@odata.*` annotations other than links and counts are wanted.
+    pub(crate) annotations: bool,
+}
+
+/// What a GET is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// JSON; with the version of the entity, where it is one.
+    Json { body: Vec<u8>, version: Option<i64> },
+    /// A bare number.
+    Count(i64),
+    /// The bytes of an attachment.
+    Download(Download),
+}
+
+/// Carries out a GET.
+pub(crate) async fn read(ctx: &Ctx, request: Read) -> Result<Answer, Error> {
+    let inner = ctx.clone();
+    ctx.store.read(move |tx| Box::pin(async move { answer(tx, &inner, &request).await })).await
+}
+
+async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error> {
+    let at = resolve::resolve(tx, ctx, &request.path, false).await?;
+    match request.path.steps.last() {
+        Some(Step::Count) => count(tx, request, &at).await,
+        Some(Step::Value) => download(tx, &at).await,
+        _ if at.single => {
+            let mut body = b"{".to_vec();
+            let url = format!("{}/{}", ctx.root, at.url);
+            if request.annotations {
+                let context = entity_context(ctx, &at, &request.query);
+                push_member(&mut body, "@odata.context", &context);
+            }
+            let found = entity(tx, &at, &request.query, request.annotations, &url, &mut body);
+            let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
+            body.push(b'}');
+            Ok(Answer::Json { body, version: Some(found.version) })
+        }
+        _ => page(tx, ctx, request, &at).await,
+    }
+}
+
+/// Writes one entity's members to `body`, which holds the opening brace and perhaps annotations.
+async fn entity(
+    tx: &mut Tx,
+    at: &Target,
+    query: &Query,
+    annotations: bool,
+    url: &str,
+    body: &mut Vec<u8>,
+) -> Result<Option<Found>, Error> {
+    let node = Node::new(query, &at.access, at.declared, annotations, limits::PAGES)?;
+    if body.last() != Some(&b'{') {
+        body.push(b',');
+    }
+    let mut budget = Budget::new(limits::ROWS_MAX);
+    Ok(read::one(tx, &node, at.place, at.id, url, &mut budget, body).await?)
+}
+
+async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
+    let node =
+        Node::new(&request.query, &at.access, at.declared, request.annotations, limits::PAGES)?;
+    let fingerprint = read::fingerprint(&request.options);
+    let after = match &request.query.skip_token {
+        Some(token) => Some(skiptoken::decode(token, fingerprint, node.keys())?),
+        None => None,
+    };
+    let mut body = b"{".to_vec();
+    if request.annotations {
+        let list = select_list(&request.query);
+        let context = format!("{}/$metadata#{}{list}", ctx.root, at.context);
+        push_member(&mut body, "@odata.context", &context);
+        body.push(b',');
+    }
+    if request.query.count {
+        let total = read::count(tx, &node, at.place).await?;
+        body.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
+    }
+    body.extend_from_slice(b"\"value\":[");
+    let mut budget = Budget::new(limits::ROWS_MAX);
+    let url = format!("{}/{}", ctx.root, at.url);
+    let after = after.as_deref();
+    let end = read::page(tx, &node, at.place, after, &url, &mut budget, &mut body).await?;
+    body.push(b']');
+    if let Some(key) = end.next {
+        let mut options = request.options.clone();
+        options.skip = None;
+        options.skip_token = Some(skiptoken::encode(fingerprint, &key));
+        let query = syntax::print_query(&options);
+        body.push(b',');
+        let link = format!("{}/{}?{query}", ctx.root, request.self_path);
+        push_member(&mut body, "@odata.nextLink", &link);
+    }
+    body.push(b'}');
+    Ok(Answer::Json { body, version: None })
+}
+
+async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {
+    let node = Node::new(&request.query, &at.access, at.declared, false, limits::PAGES)?;
+    Ok(Answer::Count(read::count(tx, &node, at.place).await?))
+}
+
+async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
+    let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
+    let id = id.ok_or_else(|| resolve::missing(at))?;
+    let found = blobs::download(tx, at.group()?.id, id).await?;
+    Ok(Answer::Download(found.ok_or(Error::ItemNotFound)?))
+}
+
+/// An entity that a command has just written, as the answer to it: `body` without its closing brace.
+///
+/// `type_sent` is the `@odata.type` of the request, echoed in this answer alone.
+pub(crate) async fn written(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &Target,
+    query: &Query,
+    type_sent: Option<&str>,
+) -> Result<(Vec<u8>, i64), Error> {
+    let mut body = b"{".to_vec();
+    push_member(&mut body, "@odata.context", &entity_context(ctx, at, query));
+    if let Some(ty) = type_sent {
+        body.push(b',');
+        push_member(&mut body, "@odata.type", ty);
+    }
+    let url = format!("{}/{}", ctx.root, at.url);
+    let found = entity(tx, at, query, true, &url, &mut body).await?.ok_or(Error::ItemNotFound)?;
+    Ok((body, found.version))
+}
+
+/// A query without options.
+pub(crate) fn whole(entity: &'static Entity) -> Query {
+    Query {
+        entity: &entity.edm,
+        select: None,
+        expand: Vec::new(),
+        filter: None,
+        order_by: Vec::new(),
+        top: None,
+        skip: None,
+        count: false,
+        skip_token: None,
+    }
+}
+
+fn entity_context(ctx: &Ctx, at: &Target, query: &Query) -> String {
+    format!("{}/$metadata#{}{}/$entity", ctx.root, at.context, select_list(query))
+}
+
+fn select_list(query: &Query) -> String {
+    match &query.select {
+        Some(selected) => {
+            let names: Vec<_> = selected.iter().map(|it| it.name).collect();
+            format!("({})", names.join(","))
+        }
+        None => String::new(),
+    }
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    odata::json::write_string(out, name);
+    out.push(b':');
+    odata::json::write_string(out, value);
+}

@@ -1,0 +1,217 @@
+//! Bound paths to places in the store, with the caller's access on the way.
+//!
+//! **Invariant:** whatever a path leads through exists and is the caller's to see, in the order of
+//! DECISIONS D2: the group (404), its content (403), then the item (404). What stands behind a private
+//! group's door is refused before it is looked up.
+
+use odata::bind::{Path, Step};
+use odata::edm::Navigation;
+use uuid::Uuid;
+
+use crate::access::Access;
+use crate::ids::{self, GroupId, UserId};
+use crate::model::{Entity, entity_of};
+use crate::service::{Ctx, Error};
+use crate::store::plan::{Parent, Place};
+use crate::store::{Tx, groups, read, users};
+
+/// Where a path leads.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// What the caller may see there.
+    pub(crate) access: Access,
+    /// The type of what is there.
+    pub(crate) entity: &'static Entity,
+    /// The collection.
+    pub(crate) place: Place,
+    /// The entity in it, where the path names one.
+    pub(crate) id: Option<Uuid>,
+    /// Whether it is one entity: by a key, or by a navigation that leads to one.
+    pub(crate) single: bool,
+    /// Whether the way here is declared with a wider type than the entity's.
+    pub(crate) declared: bool,
+    /// What stands behind `$metadata#` in the context, for the collection.
+    pub(crate) context: String,
+    /// The address below the root, for links: `groups/…/threads/…`.
+    pub(crate) url: String,
+    /// The entity that the last navigation started from.
+    pub(crate) parent: Option<Parent>,
+    /// The last navigation.
+    pub(crate) navigation: Option<&'static Navigation>,
+}
+
+impl Target {
+    /// The group that all this is in.
+    pub(crate) fn group(&self) -> Result<&crate::access::GroupFacts, Error> {
+        self.access.group().ok_or(Error::ItemNotFound)
+    }
+
+    /// The key at the end of the path.
+    pub(crate) fn id(&self) -> Result<Uuid, Error> {
+        self.id.ok_or(Error::ItemNotFound)
+    }
+
+    /// The entity at the end of the path, as the parent of what hangs on it.
+    fn as_parent(&self) -> Result<Parent, Error> {
+        let group = self.access.group().map(|it| it.id.0).filter(|_| self.entity.in_group);
+        Ok(Parent::new(self.entity, group, self.id()?))
+    }
+}
+
+/// Resolves `path` up to a trailing action, `$ref`, `$count` or `$value`.
+///
+/// The last entity itself is not looked up: what is done with it finds out, in the same statement,
+/// whether it is there. `must_exist` asks for the look-up, for commands.
+pub(crate) async fn resolve(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    path: &Path,
+    must_exist: bool,
+) -> Result<Target, Error> {
+    if let Some(user) = ctx.caller.user {
+        let known = users::find(tx, ctx.caller.tenant, user).await?;
+        known.filter(|it| !it.disabled).ok_or(Error::NoSuchUser)?;
+    }
+    let mut at = start(ctx, path)?;
+    for step in &path.steps {
+        match step {
+            Step::Key(text) => key(tx, ctx, &mut at, text).await?,
+            Step::Navigation(navigation) => follow(tx, &mut at, navigation).await?,
+            Step::Cast(entity) => at.entity = entity_of(entity),
+            Step::Property(_) | Step::Action(_) | Step::Count | Step::Value | Step::Ref => {}
+        }
+    }
+    if must_exist && at.single {
+        let id = exists(tx, &at).await?;
+        at.id = Some(id);
+    }
+    Ok(at)
+}
+
+fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
+    let entity = entity_of((path.root.entity)());
+    let id =
+        if path.root.singleton { Some(ctx.caller.user.ok_or(Error::MeForApp)?.0) } else { None };
+    Ok(Target {
+        access: Access::to_tenant(ctx.caller.clone()),
+        entity,
+        place: Place::Set,
+        id,
+        single: path.root.singleton,
+        declared: false,
+        context: if path.root.singleton { "users".into() } else { path.root.name.into() },
+        url: path.root.name.into(),
+        parent: None,
+        navigation: None,
+    })
+}
+
+async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), Error> {
+    let unknown = || Error::ResourceNotFound(text.to_owned());
+    let id = match (ids::parse(text), at.entity.edm.name) {
+        (Some(id), _) => id,
+        (None, "user") => {
+            let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
+            found.ok_or_else(unknown)?.id.0
+        }
+        (None, "group") => return Err(unknown()),
+        (None, _) => return Err(Error::ItemNotFound),
+    };
+    at.id = Some(id);
+    at.single = true;
+    at.url = format!("{}/{}", at.url, id.hyphenated());
+    if at.entity.edm.name == "group" {
+        // A group that is reached through a user's list must be on it.
+        if matches!(at.place, Place::Under(..)) {
+            let on_list = read::find(tx, &at.access, at.entity, at.place, Some(id)).await?;
+            on_list.ok_or_else(unknown)?;
+        }
+        let caller = ctx.caller.clone();
+        let facts = groups::facts(tx, caller.tenant, GroupId(id), caller.user).await?;
+        at.access = Access::to_group(caller, facts.ok_or_else(unknown)?);
+        at.place = Place::Set;
+        at.context = "groups".into();
+        at.url = format!("groups/{}", id.hyphenated());
+    }
+    Ok(())
+}
+
+async fn follow(
+    tx: &mut Tx,
+    at: &mut Target,
+    navigation: &'static Navigation,
+) -> Result<(), Error> {
+    let target = entity_of((navigation.target)());
+    if target.in_group {
+        at.access.may_read()?;
+    }
+    // A group was looked up for the caller's access, and /me is there while its user is.
+    if at.entity.in_group || at.entity.edm.name == "user" {
+        at.id = Some(exists(tx, at).await?);
+    }
+    let parent = at.as_parent()?;
+    let link = at.entity.link(navigation).ok_or(Error::ItemNotFound)?;
+    let id = parent.id.hyphenated();
+    at.context = match (navigation.declared, navigation.contained) {
+        (Some("directoryObject"), _) => "directoryObjects".into(),
+        (_, false) => format!("{}s", target.edm.name),
+        (_, true) => format!("{}('{id}')/{}", at.context, navigation.name),
+    };
+    at.url = format!("{}/{}", at.url, navigation.name);
+    at.place = Place::Under(parent, link);
+    at.entity = target;
+    at.id = None;
+    at.single = !navigation.collection;
+    at.declared = navigation.declared.is_some();
+    at.parent = Some(parent);
+    at.navigation = Some(navigation);
+    Ok(())
+}
+
+/// The id of the one entity that `at` leads to, looked up.
+async fn exists(tx: &mut Tx, at: &Target) -> Result<Uuid, Error> {
+    let found = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
+    found.ok_or_else(|| missing(at))
+}
+
+/// The error for an entity that is not there.
+pub(crate) fn missing(at: &Target) -> Error {
+    match (at.entity.in_group, at.id) {
+        (false, Some(id)) => Error::ResourceNotFound(id.hyphenated().to_string()),
+        _ => Error::ItemNotFound,
+    }
+}
+
+/// The user that a reference such as `https://host/v1.0/users/{id}` or `…/directoryObjects/{id}`
+/// names.
+pub(crate) async fn referenced_user(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    reference: &str,
+) -> Result<UserId, Error> {
+    let key = reference_key(reference)?;
+    let tenant = ctx.caller.tenant;
+    let user = match ids::parse(&key) {
+        Some(id) => users::find(tx, tenant, UserId(id)).await?,
+        None => users::find_by_name(tx, tenant, &key).await?,
+    };
+    Ok(user.ok_or(Error::ResourceNotFound(key))?.id)
+}
+
+fn reference_key(reference: &str) -> Result<String, Error> {
+    let bad = || {
+        Error::Request(format!(
+            "'{reference}' does not name a user: a reference ends in users/{{id}} or directoryObjects/{{id}}"
+        ))
+    };
+    let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let segments = odata::syntax::parse_path(path, &super::limits::URL).map_err(|_| bad())?;
+    let mut from_end = segments.iter().rev();
+    let last = from_end.next().ok_or_else(bad)?;
+    let (set, key) = match &last.key {
+        Some(key) => (&last.name, key),
+        None => (&from_end.next().ok_or_else(bad)?.name, &last.name),
+    };
+    let known = ["users", "directoryObjects"].iter().any(|it| set.eq_ignore_ascii_case(it));
+    if known { Ok(key.clone()) } else { Err(bad()) }
+}

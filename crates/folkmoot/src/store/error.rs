@@ -1,0 +1,43 @@
+//! What can go wrong in a store, whichever database is behind it.
+//!
+//! **Invariant:** a caller can tell what to do from the variant alone: ask later, ask for less, or
+//! report a fault.
+
+/// A failed read or write. Nothing of a failed write is stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The queue is full; the same request may succeed a second later.
+    #[error("the store has more work queued than it can take")]
+    Busy,
+    /// The database failed or is going away; nothing was acknowledged.
+    #[error("the store cannot do this now: {0}")]
+    Unavailable(String),
+    /// A row with the same key is already there: the name of the index that says so.
+    #[error("a row with the same key exists (`{0}`)")]
+    Duplicate(&'static str),
+    /// A row refers to one that is not there.
+    #[error("a row refers to one that is not there")]
+    Dangling,
+    /// The read was stopped at its deadline.
+    #[error("the read took longer than its time limit")]
+    Deadline,
+    /// The read would return more rows than an answer may hold.
+    #[error("the answer would hold more than {0} rows")]
+    TooManyRows(usize),
+    /// A defect: a statement that cannot run, or a column that is not of its type.
+    #[error("the store was asked for something it cannot do: {0}")]
+    Defect(String),
+    /// The data folder or database is newer than this program.
+    #[error(
+        "the store has schema version {found}, this program knows {known}: use a newer program"
+    )]
+    Newer {
+        /// The version found.
+        found: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// A file beside the database could not be read or written.
+    #[error("a file of the store: {0}")]
+    File(#[from] std::io::Error),
+}

@@ -1,0 +1,118 @@
+//! The feed: every change of a group, and of a tenant, in the order of commits.
+//!
+//! **Invariant:** the numbers of a stream have no gaps, and their order is the order of commits: the
+//! head is raised by the last statements of the transaction and held to the commit, so a reader sees
+//! a prefix and a rolled-back command leaves nothing (DECISIONS D9).
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::ids::{ConversationId, GroupId, TenantId, ThreadId, UserId};
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::sql::binds;
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Group = 1,
+    User = 2,
+    Member = 3,
+    Owner = 4,
+    Conversation = 5,
+    Thread = 6,
+    Post = 7,
+}
+
+/// How it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Created = 1,
+    Updated = 2,
+    Deleted = 3,
+}
+
+/// Which stream tells of it, and what else the row says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// Inside a group.
+    Group { group: GroupId, conversation: Option<ConversationId>, thread: Option<ThreadId> },
+    /// A group, a user or a membership of a tenant.
+    Tenant { tenant: TenantId, group: Option<GroupId> },
+}
+
+/// Who did it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Actor {
+    /// The user, if there is one.
+    pub(crate) user: Option<UserId>,
+    /// The application that called, if it said.
+    pub(crate) app: Option<String>,
+}
+
+/// One changed entity.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The stream.
+    pub(crate) place: Place,
+    /// Ticks.
+    pub(crate) at: i64,
+    /// Who.
+    pub(crate) actor: Actor,
+    /// What.
+    pub(crate) kind: Kind,
+    /// How.
+    pub(crate) op: Op,
+    /// Its id.
+    pub(crate) entity: Uuid,
+}
+
+const RAISE_GROUP: &str = "insert into feed_heads (group_id, seq) values ($1, $2) \
+    on conflict (group_id) do update set seq = feed_heads.seq + $2 returning seq";
+const RAISE_TENANT: &str = "insert into tenant_feed_heads (tenant_id, seq) values ($1, $2) \
+    on conflict (tenant_id) do update set seq = tenant_feed_heads.seq + $2 returning seq";
+const INSERT_GROUP: &str = "insert into feed (group_id, seq, at, actor, app, kind, op, entity_id, \
+    conversation_id, thread_id, changed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)";
+const INSERT_TENANT: &str = "insert into tenant_feed (tenant_id, seq, at, actor, app, kind, op, \
+    entity_id, group_id, changed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
+
+/// Writes the changes of a transaction; the last thing before its commit.
+pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<(), Error> {
+    let mut streams: BTreeMap<Uuid, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        let stream = match change.place {
+            Place::Group { group, .. } => group.0,
+            Place::Tenant { tenant, .. } => tenant.0,
+        };
+        streams.entry(stream).or_default().push(change);
+    }
+    // Ascending ids (the map's order): two transactions never wait for each other in a circle.
+    for (stream, changes) in streams {
+        let in_group = matches!(changes[0].place, Place::Group { .. });
+        let raise = if in_group { RAISE_GROUP } else { RAISE_TENANT };
+        let count = changes.len() as i64;
+        let head = tx.returning_now(raise, binds![stream, count])?;
+        for (change, seq) in changes.iter().zip(head - count + 1..) {
+            insert(tx, seq, change)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert(tx: &mut Tx, seq: i64, change: &Change) -> Result<(), Error> {
+    let Change { at, actor, entity, .. } = change;
+    let (kind, op) = (change.kind as i64, change.op as i64);
+    let (user, app) = (actor.user, actor.app.as_deref());
+    match change.place {
+        Place::Group { group, conversation, thread } => tx.execute_now(
+            INSERT_GROUP,
+            binds![group, seq, *at, user, app, kind, op, *entity, conversation, thread],
+        )?,
+        Place::Tenant { tenant, group } => tx.execute_now(
+            INSERT_TENANT,
+            binds![tenant, seq, *at, user, app, kind, op, *entity, group],
+        )?,
+    };
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Groups, their members and owners.
+//!
+//! **Invariant:** a deleted group keeps its rows and is found by nothing here.
+
+use crate::access::{GroupFacts, Visibility};
+use crate::ids::{GroupId, TenantId, UserId};
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::sql::binds;
+use crate::text::fold;
+
+/// A group about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewGroup {
+    /// Its id.
+    pub(crate) id: GroupId,
+    /// Its tenant.
+    pub(crate) tenant: TenantId,
+    /// The name that people see.
+    pub(crate) display_name: String,
+    /// What it is for.
+    pub(crate) description: Option<String>,
+    /// The local part of its mail address.
+    pub(crate) mail_nickname: String,
+    /// Its mail address.
+    pub(crate) mail: String,
+    /// Who sees what.
+    pub(crate) visibility: Visibility,
+    /// As asked for; kept and shown.
+    pub(crate) security_enabled: bool,
+    /// As asked for: JSON array of strings.
+    pub(crate) resource_behavior_options: Vec<String>,
+    /// Whether only members may post, also in a public group.
+    pub(crate) members_only_posting: bool,
+}
+
+/// Adds a group.
+pub(crate) async fn insert(tx: &mut Tx, group: &NewGroup, now: i64) -> Result<(), Error> {
+    let sql = "insert into groups (id, number, tenant_id, display_name, display_name_folded, \
+        description, description_folded, mail_nickname, mail_nickname_folded, mail, mail_folded, \
+        visibility, visibility_folded, security_enabled, proxy_addresses, proxy_addresses_folded, \
+        resource_behavior_options, resource_behavior_options_folded, members_only_posting, \
+        created_at, version) \
+        values ($1, (select coalesce(max(number), 0) + 1 from groups), $2, $3, $4, $5, $6, $7, $8, \
+        $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)";
+    let proxy = json_strings([format!("SMTP:{}", group.mail).as_str()]);
+    let options = json_strings(group.resource_behavior_options.iter().map(String::as_str));
+    let visibility = group.visibility.name();
+    tx.execute(
+        sql,
+        binds![
+            group.id,
+            group.tenant,
+            &group.display_name,
+            fold(&group.display_name).as_ref(),
+            group.description.as_deref(),
+            group.description.as_deref().map(|it| fold(it).into_owned()),
+            &group.mail_nickname,
+            fold(&group.mail_nickname).as_ref(),
+            &group.mail,
+            fold(&group.mail).as_ref(),
+            visibility,
+            fold(visibility).as_ref(),
+            group.security_enabled,
+            &proxy,
+            fold(&proxy).as_ref(),
+            &options,
+            fold(&options).as_ref(),
+            group.members_only_posting,
+            now,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// A JSON array of strings.
+pub(crate) fn json_strings<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let mut out = b"[".to_vec();
+    for item in items {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        odata::json::write_string(&mut out, item);
+    }
+    out.push(b']');
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What [`Access`](crate::access::Access) is decided from; `None` for a group that does not exist, is
+/// deleted or is another tenant's.
+pub(crate) async fn facts(
+    tx: &mut Tx,
+    tenant: TenantId,
+    group: GroupId,
+    user: Option<UserId>,
+) -> Result<Option<GroupFacts>, Error> {
+    let sql = "select number, display_name, mail, visibility, members_only_posting, \
+        exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
+        exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1) \
+        from groups g where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
+    tx.first(sql, binds![user, group, tenant], |row| {
+        Ok(GroupFacts {
+            id: group,
+            number: row.int(0)?,
+            display_name: row.text(1)?.to_owned(),
+            mail: row.text(2)?.to_owned(),
+            visibility: Visibility::parse(row.text(3)?)
+                .ok_or_else(|| Error::Defect("a group has an unknown visibility".into()))?,
+            members_only_posting: row.bool(4)?,
+            is_member: row.bool(5)?,
+            is_owner: row.bool(6)?,
+        })
+    })
+    .await
+}
+
+/// Marks a group as deleted.
+pub(crate) async fn delete(tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
+    let sql = "update groups set deleted_at = $1, version = version + 1 where id = $2";
+    tx.execute(sql, binds![now, group]).await?;
+    Ok(())
+}
+
+/// The two lists of people that a group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Member,
+    Owner,
+}
+
+impl Role {
+    /// The name of the list, as paths and messages write it.
+    pub(crate) const fn list(self) -> &'static str {
+        match self {
+            Role::Member => "members",
+            Role::Owner => "owners",
+        }
+    }
+}
+
+/// Adds a user to one of the group's lists; a duplicate is an error.
+pub(crate) async fn add(
+    tx: &mut Tx,
+    role: Role,
+    group: GroupId,
+    user: UserId,
+    now: i64,
+) -> Result<(), Error> {
+    let sql = match role {
+        Role::Member => {
+            "insert into group_members (group_id, user_id, added_at) values ($1, $2, $3)"
+        }
+        Role::Owner => "insert into group_owners (group_id, user_id, added_at) values ($1, $2, $3)",
+    };
+    tx.execute(sql, binds![group, user, now]).await?;
+    Ok(())
+}
+
+/// Takes a user off one of the group's lists; whether it was there.
+pub(crate) async fn remove(
+    tx: &mut Tx,
+    role: Role,
+    group: GroupId,
+    user: UserId,
+) -> Result<bool, Error> {
+    let sql = match role {
+        Role::Member => "delete from group_members where group_id = $1 and user_id = $2",
+        Role::Owner => "delete from group_owners where group_id = $1 and user_id = $2",
+    };
+    Ok(tx.execute(sql, binds![group, user]).await? > 0)
+}
+
+/// How many owners a group has.
+pub(crate) async fn owners(tx: &mut Tx, group: GroupId) -> Result<i64, Error> {
+    let sql = "select count(*) from group_owners where group_id = $1";
+    Ok(tx.first(sql, binds![group], |row| row.int(0)).await?.unwrap_or(0))
+}

@@ -1,0 +1,392 @@
+//! Bound queries to statements: which rows, in which order, from where.
+//!
+//! **Invariant:** a [`Node`] cannot be made without an [`Access`], and every `from` that this file
+//! writes carries that access's condition; so no list, key, count, expansion or lambda shows what the
+//! caller may not see.
+
+use odata::bind::{OrderKey, Query};
+use odata::edm::{Navigation, Property};
+use uuid::Uuid;
+
+use crate::access::{Access, Content, Denied};
+use crate::model::{Entity, Link, entity_of};
+use crate::store::predicate::{self, Operand};
+use crate::store::render::Program;
+use crate::store::sql::{Bind, Statement};
+
+/// One level of a read: the entities of one collection, or one entity.
+pub(crate) struct Node<'q> {
+    pub(super) entity: &'static Entity,
+    pub(super) access: &'q Access,
+    pub(super) query: &'q Query,
+    pub(super) program: Program,
+    pub(super) keys: Vec<Key>,
+    /// Columns that are not shown: the id, the group's id, the sort keys.
+    pub(super) hidden: Hidden,
+    pub(super) expand: Vec<Expanded<'q>>,
+    /// How many rows a page has.
+    pub(super) page: usize,
+}
+
+/// The places of hidden columns in the select list.
+pub(super) struct Hidden {
+    pub(super) id: usize,
+    pub(super) group: Option<usize>,
+    pub(super) version: usize,
+    pub(super) keys: Vec<usize>,
+}
+
+/// An expanded navigation.
+pub(super) struct Expanded<'q> {
+    pub(super) navigation: &'static Navigation,
+    pub(super) options: &'q odata::syntax::Options,
+    pub(super) node: Node<'q>,
+}
+
+/// One sort key.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    operand: Operand,
+    descending: bool,
+}
+
+/// The entity that a collection hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub(crate) entity: &'static str,
+    pub(crate) table: &'static str,
+    /// Its group, where it lives in one.
+    pub(crate) group: Option<Uuid>,
+    /// Its id.
+    pub(crate) id: Uuid,
+}
+
+impl Parent {
+    /// A parent of type `entity`.
+    pub(crate) fn new(entity: &'static Entity, group: Option<Uuid>, id: Uuid) -> Parent {
+        Parent { entity: entity.edm.name, table: entity.table, group, id }
+    }
+}
+
+/// Which rows a statement is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// A whole set.
+    Set,
+    /// What a navigation of a parent leads to.
+    Under(Parent, Link),
+}
+
+/// How much may be in an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageSizes {
+    /// Rows of a page where `$top` is not given.
+    pub(crate) default: u64,
+    /// Rows of a page at most; a larger `$top` is taken as this.
+    pub(crate) max: u64,
+}
+
+impl<'q> Node<'q> {
+    /// Plans `query` for the caller of `access`; `declared` is set where the navigation that leads
+    /// here is declared with a wider type.
+    pub(crate) fn new(
+        query: &'q Query,
+        access: &'q Access,
+        declared: bool,
+        annotations: bool,
+        sizes: PageSizes,
+    ) -> Result<Node<'q>, Denied> {
+        let entity = entity_of(query.entity);
+        if entity.in_group && access.group().is_some() {
+            access.may_read()?;
+        }
+        let shown = shown(entity, query);
+        let mut program = Program::new(entity, &shown, annotations, declared);
+        let keys = keys(entity, &query.order_by);
+        let mut expand = Vec::with_capacity(query.expand.len());
+        for item in &query.expand {
+            let declared = item.navigation.declared.is_some();
+            let node = Node::new(&item.query, access, declared, annotations, sizes)?;
+            let (navigation, options) = (item.navigation, &item.options);
+            expand.push(Expanded { navigation, options, node });
+        }
+        let hidden = Hidden {
+            id: program.column("t0.id".into()),
+            group: entity.in_group.then(|| program.column("t0.group_id".into())),
+            version: program.column("t0.version".into()),
+            keys: keys.iter().map(|key| program.column(key.operand.sql.clone())).collect(),
+        };
+        let page = query.top.unwrap_or(sizes.default).min(sizes.max);
+        let page = usize::try_from(page).unwrap_or(usize::MAX);
+        Ok(Node { entity, access, query, program, keys, hidden, expand, page })
+    }
+
+    /// The statement for one page, one row longer than the page so that a next one shows.
+    pub(super) fn page(&self, place: Place, after: Option<&[Bind<'static>]>) -> Statement {
+        let mut sql = Statement::default();
+        sql.push("select ").push(&self.program.select_list()).push(" from ");
+        self.rows(&mut sql, place);
+        if let Some(after) = after {
+            sql.push(" and ");
+            self.after(&mut sql, after);
+        }
+        sql.push(" order by ");
+        for (at, key) in self.keys.iter().enumerate() {
+            sql.push(if at > 0 { ", " } else { "" }).push(&key.operand.sql);
+            sql.push(match (key.descending, key.operand.nullable) {
+                (false, false) => "",
+                (true, false) => " desc",
+                (false, true) => " asc nulls first",
+                (true, true) => " desc nulls last",
+            });
+        }
+        sql.push(" limit ").bind(self.page as i64 + 1);
+        if let (None, Some(skip)) = (after, self.query.skip) {
+            sql.push(" offset ").bind(i64::try_from(skip).unwrap_or(i64::MAX));
+        }
+        sql
+    }
+
+    /// The statement for one entity.
+    pub(super) fn one(&self, place: Place, id: Option<Uuid>) -> Statement {
+        let mut sql = Statement::default();
+        sql.push("select ").push(&self.program.select_list()).push(" from ");
+        self.rows(&mut sql, place);
+        if let Some(id) = id {
+            sql.push(" and t0.id = ").bind(id);
+        }
+        sql.push(" limit 1");
+        sql
+    }
+
+    /// The statement that counts.
+    pub(super) fn count(&self, place: Place) -> Statement {
+        let mut sql = Statement::default();
+        sql.push("select count(*) from ");
+        self.rows(&mut sql, place);
+        sql
+    }
+
+    fn rows(&self, sql: &mut Statement, place: Place) {
+        from(sql, self.access, self.entity, place);
+        if let Some(filter) = &self.query.filter {
+            sql.push(" and ");
+            predicate::write(sql, self.access, self.entity, filter);
+        }
+    }
+
+    /// The rows that come after the one with the sort key `after`.
+    fn after(&self, sql: &mut Statement, after: &[Bind<'static>]) {
+        let one_way = self.keys.iter().all(|key| key.descending == self.keys[0].descending);
+        let plain = self.keys.iter().all(|key| !key.operand.nullable);
+        if one_way && plain {
+            let columns: Vec<_> = self.keys.iter().map(|key| key.operand.sql.as_str()).collect();
+            let sign = if self.keys[0].descending { ") < (" } else { ") > (" };
+            sql.push("(").push(&columns.join(", ")).push(sign);
+            for (at, value) in after.iter().enumerate() {
+                sql.push(if at > 0 { ", " } else { "" }).bind(value.clone());
+            }
+            sql.push(")");
+            return;
+        }
+        // Equal in the keys before, and after it in this one; for each key in turn.
+        sql.push("(");
+        for at in 0..self.keys.len() {
+            sql.push(if at > 0 { " or (" } else { "(" });
+            for (key, value) in self.keys.iter().zip(after).take(at) {
+                sql.push(&key.operand.sql).push(" is not distinct from ").bind(value.clone());
+                sql.push(" and ");
+            }
+            beyond(sql, &self.keys[at], &after[at]);
+            sql.push(")");
+        }
+        sql.push(")");
+    }
+}
+
+fn beyond(sql: &mut Statement, key: &Key, value: &Bind<'static>) {
+    let column = &key.operand.sql;
+    match (key.descending, value) {
+        // Nulls come first ascending and last descending.
+        (false, Bind::Null) => sql.push(column).push(" is not null"),
+        (true, Bind::Null) => sql.push("1 = 0"),
+        (false, value) => sql.push(column).push(" > ").bind(value.clone()),
+        (true, value) => {
+            sql.push("(").push(column).push(" < ").bind(value.clone());
+            sql.push(" or ").push(column).push(" is null)")
+        }
+    };
+}
+
+/// The properties to show.
+fn shown(entity: &'static Entity, query: &Query) -> Vec<&'static Property> {
+    match &query.select {
+        Some(selected) => selected.clone(),
+        None => entity.edm.properties.iter().filter(|it| it.by_default).collect(),
+    }
+}
+
+/// The sort keys: those asked for or the entity's own, and the id last, so that no two rows are equal.
+fn keys(entity: &'static Entity, order_by: &[OrderKey]) -> Vec<Key> {
+    let mut keys: Vec<Key> = if order_by.is_empty() {
+        let plain = |column: &str| Operand {
+            sql: format!("t0.{column}"),
+            kind: predicate::Kind::Plain,
+            nullable: false,
+        };
+        entity
+            .order
+            .iter()
+            .map(|(column, descending)| Key { operand: plain(column), descending: *descending })
+            .collect()
+    } else {
+        order_by
+            .iter()
+            .map(|key| Key {
+                operand: predicate::operand(entity, "t0", &key.member.path),
+                descending: key.descending,
+            })
+            .collect()
+    };
+    let descending = keys.last().is_some_and(|key| key.descending);
+    let id = Operand { sql: "t0.id".into(), kind: predicate::Kind::Id, nullable: false };
+    if keys.iter().all(|key| key.operand.sql != id.sql) {
+        keys.push(Key { operand: id, descending });
+    }
+    keys
+}
+
+/// `table t0 where …`: the rows of `entity` at `place` that the caller may see.
+pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity, place: Place) {
+    match place {
+        Place::Set => {
+            sql.push(entity.table).push(" t0 where ");
+            allow(sql, access, entity, "t0");
+        }
+        Place::Under(parent, Link::Keys(pairs)) => {
+            sql.push(entity.table).push(" t0 where ");
+            allow(sql, access, entity, "t0");
+            for (column, of_parent) in pairs {
+                let by_access = entity.in_group
+                    && *column == "group_id"
+                    && matches!(access.content(), Content::Group(_));
+                if !by_access {
+                    sql.push(" and t0.").push(column).push(" = ");
+                    value_of(sql, parent, of_parent);
+                }
+            }
+        }
+        Place::Under(parent, Link::Through { table, from, to }) => {
+            sql.push(table).push(" l join ").push(entity.table).push(" t0 on t0.id = l.").push(to);
+            sql.push(" where l.").push(from).push(" = ").bind(parent.id).push(" and ");
+            allow(sql, access, entity, "t0");
+            sql.push(" and ");
+            allow_link(sql, access, "l");
+        }
+    }
+}
+
+/// The value of a column of `parent`: bound where it is known, looked up by its key where not.
+fn value_of(sql: &mut Statement, parent: Parent, column: &str) {
+    match (column, parent.group) {
+        ("id", _) => {
+            sql.bind(parent.id);
+        }
+        ("group_id", Some(group)) => {
+            sql.bind(group);
+        }
+        (other, group) => {
+            sql.push("(select p.").push(other).push(" from ").push(parent.table);
+            sql.push(" p where p.id = ").bind(parent.id);
+            if let Some(group) = group {
+                sql.push(" and p.group_id = ").bind(group);
+            }
+            sql.push(")");
+        }
+    }
+}
+
+/// `table alias where …`: the rows that `navigation` leads to from the row at `parent`, for lambdas.
+pub(super) fn correlate(
+    sql: &mut Statement,
+    access: &Access,
+    entity: &'static Entity,
+    navigation: &'static Navigation,
+    parent: &str,
+    alias: &str,
+) {
+    let target = entity_of((navigation.target)());
+    match entity.link(navigation) {
+        Some(Link::Keys(pairs)) => {
+            sql.push(target.table).push(" ").push(alias).push(" where ");
+            for (column, of_parent) in pairs {
+                sql.push(alias).push(".").push(column).push(" = ");
+                sql.push(parent).push(".").push(of_parent).push(" and ");
+            }
+            allow(sql, access, target, alias);
+        }
+        Some(Link::Through { table, from, to }) => {
+            let link = format!("l{alias}");
+            sql.push(table).push(" ").push(&link).push(" join ").push(target.table).push(" ");
+            sql.push(alias).push(" on ").push(alias).push(".id = ").push(&link).push(".").push(to);
+            sql.push(" where ").push(&link).push(".").push(from).push(" = ");
+            sql.push(parent).push(".id and ");
+            allow(sql, access, target, alias);
+            sql.push(" and ");
+            allow_link(sql, access, &link);
+        }
+        None => {
+            sql.push("(select 1) ").push(alias).push(" where 1 = 0");
+        }
+    }
+}
+
+/// The rows of `entity` that the caller may see.
+fn allow(sql: &mut Statement, access: &Access, entity: &'static Entity, alias: &str) {
+    let tenant = access.tenant();
+    if !entity.in_group {
+        sql.push(alias).push(".tenant_id = ").bind(tenant);
+        if entity.table == "groups" {
+            sql.push(" and ").push(alias).push(".deleted_at is null");
+        }
+        return;
+    }
+    if let Content::Group(group) = access.content() {
+        sql.push(alias).push(".group_id = ").bind(group);
+        return;
+    }
+    sql.push("exists (select 1 from groups g where g.id = ").push(alias).push(".group_id");
+    sql.push(" and g.tenant_id = ").bind(tenant).push(" and g.deleted_at is null");
+    if let Content::OpenTo(user) = access.content() {
+        sql.push(" and (g.visibility = 'Public' or ");
+        belongs(sql, user.0);
+        sql.push(")");
+    }
+    sql.push(")");
+}
+
+/// The memberships that the caller may see.
+fn allow_link(sql: &mut Statement, access: &Access, link: &str) {
+    match access.content() {
+        Content::Group(_) if access.members_hidden() => {
+            sql.push("1 = 0");
+        }
+        Content::Group(_) | Content::Tenant => {
+            sql.push("1 = 1");
+        }
+        Content::OpenTo(user) => {
+            sql.push("exists (select 1 from groups g where g.id = ").push(link);
+            sql.push(".group_id and (g.visibility <> 'HiddenMembership' or ");
+            belongs(sql, user.0);
+            sql.push("))");
+        }
+    }
+}
+
+/// Whether `user` is a member or an owner of the group at `g`.
+fn belongs(sql: &mut Statement, user: Uuid) {
+    for (word, table) in [("", "group_members"), (" or ", "group_owners")] {
+        sql.push(word).push("exists (select 1 from ").push(table);
+        sql.push(" m where m.group_id = g.id and m.user_id = ").bind(user).push(")");
+    }
+}

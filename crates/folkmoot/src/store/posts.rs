@@ -1,0 +1,180 @@
+//! Posts and their attachments.
+//!
+//! **Invariant:** a post, its attachments, the blobs that they refer to and its row in the index come
+//! and go in one transaction.
+
+use odata::value::DateTimeOffset;
+
+use crate::ids::{AttachmentId, ConversationId, GroupId, PostId, ThreadId, UserId};
+use crate::store::blobs::Blob;
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::index::{IndexRow, Tokens};
+use crate::store::sql::binds;
+use crate::text::fold;
+
+/// A name and a mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Party {
+    pub(crate) name: String,
+    pub(crate) address: String,
+}
+
+/// A post about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPost {
+    pub(crate) group: GroupId,
+    /// The short number of the group.
+    pub(crate) group_number: i64,
+    pub(crate) id: PostId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) thread: ThreadId,
+    pub(crate) in_reply_to: Option<PostId>,
+    /// RFC 5322 Message-ID, without angle brackets.
+    pub(crate) message_id: String,
+    pub(crate) received: DateTimeOffset,
+    /// JSON array of strings.
+    pub(crate) categories: String,
+    /// `text` or `html`.
+    pub(crate) body_type: &'static str,
+    pub(crate) body: String,
+    pub(crate) from: Party,
+    pub(crate) sender: Party,
+    /// JSON array of recipients.
+    pub(crate) new_participants: String,
+    /// Undeclared properties, a JSON object.
+    pub(crate) extra: Option<String>,
+    pub(crate) author: Option<UserId>,
+    pub(crate) app: Option<String>,
+    pub(crate) attachments: Vec<NewAttachment>,
+    pub(crate) tokens: Tokens,
+}
+
+/// An attachment about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAttachment {
+    pub(crate) id: AttachmentId,
+    pub(crate) name: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_id: Option<String>,
+    pub(crate) is_inline: bool,
+    pub(crate) blob: Blob,
+}
+
+/// Adds a post, with its attachments.
+pub(crate) async fn insert(tx: &mut Tx, it: NewPost, now: i64) -> Result<(), Error> {
+    let sql = "insert into posts (group_id, id, conversation_id, thread_id, in_reply_to, \
+        message_id, created_at, modified_at, received_at, received_offset, has_attachments, \
+        categories, categories_folded, body_type, body, from_name, from_name_folded, \
+        from_address, from_address_folded, sender_name, sender_name_folded, sender_address, \
+        sender_address_folded, new_participants, new_participants_folded, extra, author, app, \
+        version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+        $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, 1)";
+    tx.execute(
+        sql,
+        binds![
+            it.group,
+            it.id,
+            it.conversation,
+            it.thread,
+            it.in_reply_to,
+            &it.message_id,
+            now,
+            it.received.ticks,
+            it.received.offset_minutes,
+            !it.attachments.is_empty(),
+            &it.categories,
+            fold(&it.categories).as_ref(),
+            it.body_type,
+            &it.body,
+            &it.from.name,
+            fold(&it.from.name).as_ref(),
+            &it.from.address,
+            fold(&it.from.address).as_ref(),
+            &it.sender.name,
+            fold(&it.sender.name).as_ref(),
+            &it.sender.address,
+            fold(&it.sender.address).as_ref(),
+            &it.new_participants,
+            fold(&it.new_participants).as_ref(),
+            it.extra.as_deref(),
+            it.author,
+            it.app.as_deref(),
+        ],
+    )
+    .await?;
+    let number = tx.last_number();
+    for attachment in &it.attachments {
+        insert_attachment(tx, it.group, it.id, attachment, now).await?;
+    }
+    tx.index(IndexRow::Add { number, group: it.group_number, tokens: it.tokens });
+    Ok(())
+}
+
+async fn insert_attachment(
+    tx: &mut Tx,
+    group: GroupId,
+    post: PostId,
+    it: &NewAttachment,
+    now: i64,
+) -> Result<(), Error> {
+    it.blob.insert(tx, group, now).await?;
+    let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
+        content_type_folded, content_id, is_inline, size, hash, modified_at, version) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
+    tx.execute(
+        sql,
+        binds![
+            group,
+            it.id,
+            post,
+            &it.name,
+            fold(&it.name).as_ref(),
+            it.content_type.as_deref(),
+            it.content_type.as_deref().map(|it| fold(it).into_owned()),
+            it.content_id.as_deref(),
+            it.is_inline,
+            it.blob.size,
+            &it.blob.hash[..],
+            now,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes all posts of a thread; their ids.
+pub(crate) async fn delete_of_thread(
+    tx: &mut Tx,
+    group: GroupId,
+    thread: ThreadId,
+) -> Result<Vec<PostId>, Error> {
+    let key = binds![group, thread];
+    let (mut numbers, mut posts) = (Vec::new(), Vec::new());
+    let sql = "select number, id from posts where group_id = $1 and thread_id = $2 \
+        order by received_at, id";
+    tx.query(sql, key, |row| {
+        numbers.push(row.int(0)?);
+        posts.push(PostId(row.id(1)?));
+        Ok(())
+    })
+    .await?;
+    for number in numbers {
+        tx.index(IndexRow::Remove { number });
+    }
+    let sql = "delete from attachments where group_id = $1 and post_id in \
+        (select id from posts where group_id = $1 and thread_id = $2)";
+    tx.execute(sql, key).await?;
+    tx.execute("delete from posts where group_id = $1 and thread_id = $2", key).await?;
+    Ok(posts)
+}
+
+/// The thread of a post.
+pub(crate) async fn thread_of(
+    tx: &mut Tx,
+    group: GroupId,
+    post: PostId,
+) -> Result<Option<ThreadId>, Error> {
+    let sql = "select thread_id from posts where group_id = $1 and id = $2";
+    tx.first(sql, binds![group, post], |row| Ok(ThreadId(row.id(0)?))).await
+}

@@ -1,0 +1,268 @@
+//! Runs planned reads and writes what they find as JSON.
+//!
+//! **Invariant:** an answer holds at most as many rows as its budget, counted over all its levels; a
+//! read that would need more fails and says so.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use crate::model::Entity;
+use crate::store::driver::{Row, Tx};
+use crate::store::error::Error;
+use crate::store::plan::{self, Node, Parent, Place};
+use crate::store::skiptoken;
+use crate::store::sql::{Bind, Statement};
+
+/// What is left of the rows that an answer may hold.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: usize,
+    max: usize,
+}
+
+impl Budget {
+    /// A budget of `max` rows.
+    pub(crate) fn new(max: usize) -> Budget {
+        Budget { left: max, max }
+    }
+
+    fn spend(&mut self) -> Result<(), Error> {
+        self.left = self.left.checked_sub(1).ok_or(Error::TooManyRows(self.max))?;
+        Ok(())
+    }
+}
+
+/// The end of a page.
+#[derive(Debug)]
+pub(crate) struct PageEnd {
+    /// The sort key of the last row, where there are more.
+    pub(crate) next: Option<Vec<Bind<'static>>>,
+}
+
+/// One entity, found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its version, which its ETag shows.
+    pub(crate) version: i64,
+}
+
+/// A row that was written, and what its expansions need of it.
+struct Written {
+    parent: Parent,
+    version: i64,
+    key: Option<Vec<Bind<'static>>>,
+}
+
+/// Writes the rows of one page, comma-separated objects, to `out`. `url` is the collection's, for the
+/// links to further pages inside expansions.
+pub(crate) async fn page(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    place: Place,
+    after: Option<&[Bind<'static>]>,
+    url: &str,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<PageEnd, Error> {
+    let statement = node.page(place, after);
+    if !node.expand.is_empty() {
+        return page_with_expansions(tx, node, &statement, url, budget, out).await;
+    }
+    let blobs = tx.blobs().to_owned();
+    let (mut rows, mut last, mut more) = (0, None, false);
+    tx.query(&statement.sql, &statement.binds, |row| {
+        if rows == node.page {
+            more = true;
+            return Ok(());
+        }
+        budget.spend()?;
+        rows += 1;
+        out.extend_from_slice(if rows > 1 { b",{" } else { b"{" });
+        node.program.write(&row, &blobs, out)?;
+        out.push(b'}');
+        if rows == node.page {
+            last = Some(node.key_of(&row)?);
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(PageEnd { next: last.filter(|_| more) })
+}
+
+async fn page_with_expansions(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    statement: &Statement,
+    url: &str,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<PageEnd, Error> {
+    let mut rows = written(tx, node, statement, budget).await?;
+    let more = rows.len() > node.page;
+    rows.truncate(node.page);
+    let last = rows.last_mut().and_then(|(_, row)| row.key.take());
+    for (at, (json, row)) in rows.into_iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
+        out.extend_from_slice(&json);
+        let url = format!("{url}/{}", row.parent.id.hyphenated());
+        expansions(tx, node, row.parent, &url, budget, out).await?;
+        out.push(b'}');
+    }
+    Ok(PageEnd { next: last.filter(|_| more) })
+}
+
+async fn written(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    statement: &Statement,
+    budget: &mut Budget,
+) -> Result<Vec<(Vec<u8>, Written)>, Error> {
+    let blobs = tx.blobs().to_owned();
+    let mut rows = Vec::new();
+    tx.query(&statement.sql, &statement.binds, |row| {
+        if rows.len() < node.page {
+            budget.spend()?;
+        }
+        let mut json = Vec::new();
+        node.program.write(&row, &blobs, &mut json)?;
+        rows.push((json, node.written(&row)?));
+        Ok(())
+    })
+    .await?;
+    Ok(rows)
+}
+
+/// Writes the members of one entity to `out`, without its braces; `None` where there is none. `id`
+/// may be left out where the place leads to one entity by itself. `url` is the entity's own.
+pub(crate) async fn one(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    place: Place,
+    id: Option<Uuid>,
+    url: &str,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<Option<Found>, Error> {
+    let statement = node.one(place, id);
+    let blobs = tx.blobs().to_owned();
+    budget.spend()?;
+    let row = tx
+        .first(&statement.sql, &statement.binds, |row| {
+            node.program.write(&row, &blobs, out)?;
+            node.written(&row)
+        })
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    expansions(tx, node, row.parent, url, budget, out).await?;
+    Ok(Some(Found { version: row.version }))
+}
+
+/// Writes the expanded navigations of one entity as further members of it.
+fn expansions<'a>(
+    tx: &'a mut Tx,
+    node: &'a Node<'_>,
+    parent: Parent,
+    url: &'a str,
+    budget: &'a mut Budget,
+    out: &'a mut Vec<u8>,
+) -> BoxFuture<'a, Result<(), Error>> {
+    // Boxed because it recurses: as deep as $expand was allowed to be when it was parsed.
+    async move {
+        for item in &node.expand {
+            let name = item.navigation.name;
+            let Some(link) = node.entity.link(item.navigation) else { continue };
+            let place = Place::Under(parent, link);
+            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            if !item.navigation.collection {
+                let mut inner = Vec::new();
+                let url = format!("{url}/{name}");
+                match one(tx, &item.node, place, None, &url, budget, &mut inner).await? {
+                    Some(_) => {
+                        out.push(b'{');
+                        out.extend_from_slice(&inner);
+                        out.push(b'}');
+                    }
+                    None => out.extend_from_slice(b"null"),
+                }
+                continue;
+            }
+            let url = format!("{url}/{name}");
+            out.push(b'[');
+            let end = page(tx, &item.node, place, None, &url, budget, out).await?;
+            out.push(b']');
+            if item.node.query.count {
+                let total = count(tx, &item.node, place).await?;
+                out.extend_from_slice(format!(",\"{name}@odata.count\":{total}").as_bytes());
+            }
+            if let Some(key) = end.next {
+                let mut options = item.options.clone();
+                options.skip = None;
+                let token = skiptoken::encode(fingerprint(&options), &key);
+                options.skip_token = Some(token);
+                let link = format!("{url}?{}", odata::syntax::print_query(&options));
+                out.extend_from_slice(format!(",\"{name}@odata.nextLink\":").as_bytes());
+                odata::json::write_string(out, &link);
+            }
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+/// How many rows there are.
+pub(crate) async fn count(tx: &mut Tx, node: &Node<'_>, place: Place) -> Result<i64, Error> {
+    let statement = node.count(place);
+    let count = tx.first(&statement.sql, &statement.binds, |row| row.int(0)).await?;
+    Ok(count.unwrap_or(0))
+}
+
+/// The id of the entity at a place, if it is there and the caller may see it: for the steps of a path
+/// before its last.
+pub(crate) async fn find(
+    tx: &mut Tx,
+    access: &crate::access::Access,
+    entity: &'static Entity,
+    place: Place,
+    id: Option<Uuid>,
+) -> Result<Option<Uuid>, Error> {
+    let mut sql = Statement::default();
+    sql.push("select t0.id from ");
+    plan::from(&mut sql, access, entity, place);
+    if let Some(id) = id {
+        sql.push(" and t0.id = ").bind(id);
+    }
+    tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
+}
+
+/// A number that differs for options that ask another question; where to begin is not part of it.
+pub(crate) fn fingerprint(options: &odata::syntax::Options) -> u64 {
+    let mut options = options.clone();
+    options.skip_token = None;
+    options.skip = None;
+    let text = odata::syntax::print_query(&options);
+    let hash = blake3::hash(text.as_bytes());
+    // 63 bits: JSON numbers are read back as signed in some places.
+    let bytes: [u8; 8] = hash.as_bytes()[..8].try_into().unwrap_or_default();
+    u64::from_le_bytes(bytes) >> 1
+}
+
+impl Node<'_> {
+    fn key_of(&self, row: &Row<'_>) -> Result<Vec<Bind<'static>>, Error> {
+        self.hidden.keys.iter().map(|at| row.bind(*at)).collect()
+    }
+
+    fn written(&self, row: &Row<'_>) -> Result<Written, Error> {
+        let group = self.hidden.group.map(|at| row.id(at)).transpose()?;
+        Ok(Written {
+            parent: Parent::new(self.entity, group, row.id(self.hidden.id)?),
+            version: row.int(self.hidden.version)?,
+            key: Some(self.key_of(row)?),
+        })
+    }
+
+    /// How many sort keys a `$skiptoken` of this node holds.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+}

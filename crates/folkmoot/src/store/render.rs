@@ -1,0 +1,256 @@
+//! Rows to JSON, by a program made once for each plan.
+//!
+//! **Invariant:** names, order and form of what is written come from the model alone. Bytes go from
+//! the database's row straight into the body; nothing is built in between.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use odata::edm::{Property, Type};
+use odata::json::write_string;
+use odata::value::{DateTimeOffset, write_guid};
+
+use crate::model::{Entity, MODEL, Source};
+use crate::store::blobs;
+use crate::store::driver::Row;
+use crate::store::error::Error;
+
+/// What is written of each row, and the columns that it needs.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    fields: Vec<Field>,
+    /// SQL expressions, in the order of the select list.
+    columns: Vec<String>,
+}
+
+/// One member of an object: `,"name":` and where its value comes from.
+#[derive(Debug)]
+struct Field {
+    lead: Vec<u8>,
+    shape: Shape,
+}
+
+/// How a value is written; the numbers are columns.
+#[derive(Debug)]
+enum Shape {
+    Id(usize),
+    Text(usize),
+    Bool(usize),
+    Int(usize),
+    Time { at: usize, offset: Option<usize> },
+    Json(usize),
+    ChangeKey(usize),
+    ETag(usize),
+    Complex(Vec<Field>),
+    Constant(Cow<'static, str>),
+    Blob { content: usize, group: usize, hash: usize },
+    Dynamic(usize),
+}
+
+/// The change key of a version: what `changeKey` shows and an ETag holds.
+pub(crate) fn change_key(version: i64) -> String {
+    BASE64_STANDARD.encode(version.to_be_bytes())
+}
+
+/// The ETag of a version.
+pub(crate) fn etag(version: i64) -> String {
+    format!("W/\"{}\"", change_key(version))
+}
+
+impl Program {
+    /// The program for `properties` of `entity`, whose table goes by the name `t0`.
+    pub(super) fn new(
+        entity: &'static Entity,
+        properties: &[&'static Property],
+        with_annotations: bool,
+        typed: bool,
+    ) -> Program {
+        let mut program = Program::default();
+        if with_annotations {
+            let version = program.column("t0.version".into());
+            program.field("@odata.etag", Shape::ETag(version));
+            if typed {
+                let ty = format!("\"#{}.{}\"", MODEL.namespace, entity.edm.name);
+                program.field("@odata.type", Shape::Constant(ty.into()));
+            }
+        }
+        for property in properties {
+            let shape = program.shape(property, entity.source(property));
+            program.field(property.name, shape);
+        }
+        if entity.edm.open {
+            let extra = program.column("t0.extra".into());
+            program.fields.push(Field { lead: Vec::new(), shape: Shape::Dynamic(extra) });
+        }
+        program
+    }
+
+    /// The place of an expression in the select list, added where it is not there yet.
+    pub(super) fn column(&mut self, expression: String) -> usize {
+        self.columns.iter().position(|it| *it == expression).unwrap_or_else(|| {
+            self.columns.push(expression);
+            self.columns.len() - 1
+        })
+    }
+
+    /// The select list.
+    pub(super) fn select_list(&self) -> String {
+        self.columns.join(", ")
+    }
+
+    fn field(&mut self, name: &str, shape: Shape) {
+        let lead = lead(name, self.fields.is_empty());
+        self.fields.push(Field { lead, shape });
+    }
+
+    fn shape(&mut self, property: &'static Property, source: Source) -> Shape {
+        let mut at = |column: &str| self.column(format!("t0.{column}"));
+        match source {
+            Source::Id(column) => Shape::Id(at(column)),
+            Source::Exact(column) | Source::Text { column, .. } | Source::Shown(column) => {
+                Shape::Text(at(column))
+            }
+            Source::Bool(column) => Shape::Bool(at(column)),
+            Source::Int(column) => Shape::Int(at(column)),
+            Source::Time { at: instant, offset } => {
+                Shape::Time { at: at(instant), offset: offset.map(at) }
+            }
+            Source::Json { column, .. } => Shape::Json(at(column)),
+            Source::ChangeKey => Shape::ChangeKey(at("version")),
+            Source::Complex(parts) => self.complex(property, parts),
+            Source::Constant { json, .. } => Shape::Constant(json.into()),
+            Source::Null => Shape::Constant("null".into()),
+            Source::Blob(column) => {
+                let (group, hash) = (at("group_id"), at(column));
+                let content = "(select b.content from blobs b \
+                    where b.group_id = t0.group_id and b.hash = t0.hash)";
+                Shape::Blob { content: self.column(content.into()), group, hash }
+            }
+        }
+    }
+
+    fn complex(&mut self, property: &'static Property, parts: &'static [Source]) -> Shape {
+        let Type::Complex(ty) = property.ty else { return Shape::Constant("null".into()) };
+        let mut fields = Vec::with_capacity(parts.len());
+        for (part, source) in ty.properties.iter().zip(parts) {
+            let shape = self.shape(part, *source);
+            fields.push(Field { lead: lead(part.name, fields.is_empty()), shape });
+        }
+        Shape::Complex(fields)
+    }
+
+    /// Writes the members of a row's object, without its braces.
+    pub(super) fn write(
+        &self,
+        row: &Row<'_>,
+        blobs: &Path,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        write_fields(&self.fields, row, blobs, out)
+    }
+}
+
+fn lead(name: &str, first: bool) -> Vec<u8> {
+    let mut lead = if first { Vec::new() } else { vec![b','] };
+    write_string(&mut lead, name);
+    lead.push(b':');
+    lead
+}
+
+fn write_fields(
+    fields: &[Field],
+    row: &Row<'_>,
+    blobs: &Path,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    for Field { lead, shape } in fields {
+        out.extend_from_slice(lead);
+        write_value(shape, row, blobs, out)?;
+    }
+    Ok(())
+}
+
+fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) -> Result<(), Error> {
+    match shape {
+        Shape::Constant(json) => out.extend_from_slice(json.as_bytes()),
+        Shape::Complex(parts) => {
+            out.push(b'{');
+            write_fields(parts, row, blobs, out)?;
+            out.push(b'}');
+        }
+        Shape::ETag(version) => {
+            write_string(out, &etag(row.int(*version)?));
+        }
+        Shape::ChangeKey(version) => write_string(out, &change_key(row.int(*version)?)),
+        Shape::Blob { content, group, hash } => {
+            out.push(b'"');
+            write_blob(row, (*content, *group, *hash), blobs, out)?;
+            out.push(b'"');
+        }
+        Shape::Dynamic(extra) => {
+            // An object of JSON: its members become members of the entity.
+            if !row.is_null(*extra)? {
+                let object = row.text(*extra)?;
+                let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+                out.push(b',');
+                out.extend_from_slice(members.unwrap_or_default().as_bytes());
+            }
+        }
+        Shape::Id(at)
+        | Shape::Text(at)
+        | Shape::Bool(at)
+        | Shape::Int(at)
+        | Shape::Json(at)
+        | Shape::Time { at, .. }
+            if row.is_null(*at)? =>
+        {
+            out.extend_from_slice(b"null");
+        }
+        Shape::Id(at) => {
+            out.push(b'"');
+            write_guid(row.id(*at)?.as_bytes(), out);
+            out.push(b'"');
+        }
+        Shape::Text(at) => write_string(out, row.text(*at)?),
+        Shape::Bool(at) => {
+            out.extend_from_slice(if row.bool(*at)? { b"true" } else { b"false" });
+        }
+        Shape::Int(at) => {
+            out.extend_from_slice(itoa::Buffer::new().format(row.int(*at)?).as_bytes());
+        }
+        Shape::Json(at) => out.extend_from_slice(row.text(*at)?.as_bytes()),
+        Shape::Time { at, offset } => {
+            let offset = offset.map_or(Ok(0), |offset| row.int(offset))?;
+            let offset_minutes = i16::try_from(offset).unwrap_or(0);
+            out.push(b'"');
+            DateTimeOffset { ticks: row.int(*at)?, offset_minutes }.write(out);
+            out.push(b'"');
+        }
+    }
+    Ok(())
+}
+
+fn write_blob(
+    row: &Row<'_>,
+    (content, group, hash): (usize, usize, usize),
+    blobs: &Path,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let file;
+    let bytes = if row.is_null(content)? {
+        file = blobs::read_file(blobs, row.id(group)?, row.bytes(hash)?)?;
+        &file[..]
+    } else {
+        row.bytes(content)?
+    };
+    let start = out.len();
+    let size = base64::encoded_len(bytes.len(), true)
+        .ok_or_else(|| Error::Defect("a blob is too large to show".into()))?;
+    out.resize(start + size, 0);
+    BASE64_STANDARD
+        .encode_slice(bytes, &mut out[start..])
+        .map_err(|error| Error::Defect(error.to_string()))?;
+    Ok(())
+}

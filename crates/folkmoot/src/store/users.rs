@@ -1,0 +1,85 @@
+//! Users.
+//!
+//! **Invariant:** a user principal name is unique within its tenant, compared folded.
+
+use crate::ids::{TenantId, UserId};
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::sql::binds;
+use crate::text::fold;
+
+/// A user, as far as commands need one.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    /// Its id.
+    pub(crate) id: UserId,
+    /// Its user principal name.
+    pub(crate) principal_name: String,
+    /// The name that others see.
+    pub(crate) display_name: String,
+    /// Its mail address.
+    pub(crate) mail: String,
+    /// Whether it may do nothing.
+    pub(crate) disabled: bool,
+}
+
+const COLUMNS: &str =
+    "select id, user_principal_name, display_name, mail, disabled from users where tenant_id = $1";
+
+fn read(row: &crate::store::driver::Row<'_>) -> Result<User, Error> {
+    Ok(User {
+        id: UserId(row.id(0)?),
+        principal_name: row.text(1)?.to_owned(),
+        display_name: row.text(2)?.to_owned(),
+        mail: row.text(3)?.to_owned(),
+        disabled: row.bool(4)?,
+    })
+}
+
+/// The user with this id.
+pub(crate) async fn find(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<Option<User>, Error> {
+    let sql = format!("{COLUMNS} and id = $2");
+    tx.first(&sql, binds![tenant, id], |row| read(&row)).await
+}
+
+/// The user with this user principal name, in any letter case.
+pub(crate) async fn find_by_name(
+    tx: &mut Tx,
+    tenant: TenantId,
+    name: &str,
+) -> Result<Option<User>, Error> {
+    let sql = format!("{COLUMNS} and user_principal_name_folded = $2");
+    let folded = fold(name);
+    tx.first(&sql, binds![tenant, folded.as_ref()], |row| read(&row)).await
+}
+
+/// Adds a user.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: &User,
+    now: i64,
+) -> Result<(), Error> {
+    let sql = "insert into users (id, tenant_id, user_principal_name, user_principal_name_folded, \
+        display_name, display_name_folded, mail, mail_folded, disabled, created_at, version) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)";
+    let (name, display, mail) =
+        (fold(&user.principal_name), fold(&user.display_name), fold(&user.mail));
+    tx.execute(
+        sql,
+        binds![
+            user.id,
+            tenant,
+            &user.principal_name,
+            name.as_ref(),
+            &user.display_name,
+            display.as_ref(),
+            &user.mail,
+            mail.as_ref(),
+            user.disabled,
+            now,
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! What users rely on, asked of the real program: each test starts the built binary on a folder of its
+//! own and speaks HTTP to it.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+mod access;
+mod bad_input;
+mod cli;
+mod conversations;
+mod crash;
+mod ephemeral;
+mod groups;
+mod limits;
+mod query;
+mod random_filter;
+mod seed;
+mod tokens;
+mod wire;

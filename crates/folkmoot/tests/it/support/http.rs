@@ -1,0 +1,122 @@
+//! HTTP/1.1 over a socket: one request a connection, nothing rewritten on the way.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(it, _)| it.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    /// The body of a 200.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+
+    /// The body of a 201.
+    #[track_caller]
+    pub fn created(&self) -> Value {
+        assert_eq!(self.status, 201, "{}", self.text());
+        self.json()
+    }
+
+    /// The id in the body of a 201.
+    #[track_caller]
+    pub fn id(&self) -> String {
+        self.created()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts an empty answer.
+    #[track_caller]
+    pub fn empty(&self, status: u16) {
+        assert_eq!((self.status, self.text().as_str()), (status, ""));
+    }
+
+    /// Asserts a refusal in Graph's envelope; its message.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        let error = &self.json()["error"];
+        assert_eq!(error["code"], code, "{error}");
+        let inner = &error["innerError"];
+        assert_eq!(Some(inner["request-id"].as_str().unwrap()), self.header("request-id"));
+        assert_eq!(inner["date"].as_str().unwrap().len(), "2026-11-24T10:17:05".len());
+        error["message"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let has = |name: &str| headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
+    let has_body = !body.is_empty() || method == "POST";
+    if has_body && !has("content-length") && !has("transfer-encoding") {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    // A server that refuses by the head may close before it has read the body.
+    let _ = stream.write_all(body);
+    read(&mut BufReader::new(stream), method == "HEAD").expect("an answer")
+}
+
+fn read(stream: &mut impl BufRead, no_body: bool) -> std::io::Result<Response> {
+    let line = |stream: &mut dyn BufRead| {
+        let mut line = String::new();
+        stream.read_line(&mut line).map(|_| line.trim_end().to_owned())
+    };
+    let status = line(stream)?;
+    let status = status.split(' ').nth(1).and_then(|it| it.parse().ok());
+    let status = status.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let mut headers = Vec::new();
+    loop {
+        let header = line(stream)?;
+        let Some((name, value)) = header.split_once(':') else { break };
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    let mut response = Response { status, headers, body: Vec::new() };
+    if no_body || status == 304 {
+        return Ok(response);
+    }
+    match response.header("content-length").map(|it| it.parse().unwrap()) {
+        Some(length) => {
+            response.body = vec![0; length];
+            stream.read_exact(&mut response.body)?;
+        }
+        None => {
+            stream.read_to_end(&mut response.body)?;
+        }
+    }
+    Ok(response)
+}

@@ -1,0 +1,238 @@
+//! A running server and a client that sends exactly the bytes it is told to.
+
+mod http;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub use http::Response;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
+
+/// A server of the built program, stopped when it is dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    pub data: PathBuf,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// An ephemeral server.
+    pub fn ephemeral() -> Server {
+        Server::start(TempDir::new().unwrap(), &["--ephemeral"])
+    }
+
+    /// A server that keeps its data, on a folder that is removed after the test.
+    pub fn durable() -> Server {
+        Server::start(TempDir::new().unwrap(), &[])
+    }
+
+    pub fn start(folder: TempDir, args: &[&str]) -> Server {
+        let data = folder.path().to_owned();
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(args);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = child.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("ready http://").expect(&line).to_owned();
+        Server { child, address, data, _folder: folder }
+    }
+
+    /// Kills the server as a power cut would, and starts another on the same data.
+    pub fn kill_and_restart(mut self) -> Server {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self._folder, TempDir::new().unwrap());
+        Server::start(folder, &[])
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the server to end by itself; its exit status.
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// A client that calls as this user, with the scopes that a token has by default.
+    pub fn user(&self, name: &str) -> Client {
+        self.user_with(name, &[])
+    }
+
+    pub fn user_with(&self, name: &str, scopes: &[&str]) -> Client {
+        let mut args = vec!["token", "--user", name];
+        for scope in scopes {
+            args.extend(["--scope", scope]);
+        }
+        self.client(&args)
+    }
+
+    /// A client that calls as an application with these roles.
+    pub fn app(&self, roles: &[&str]) -> Client {
+        let mut args = vec!["token", "--app", "robot"];
+        for role in roles {
+            args.extend(["--role", role]);
+        }
+        self.client(&args)
+    }
+
+    fn client(&self, args: &[&str]) -> Client {
+        // An ephemeral server's data is in a folder of its own: it hands tokens out by itself.
+        let token = if self.data.join("folkmoot.db").exists() {
+            let done = folkmoot(args, &self.data);
+            assert_eq!(done.status, Some(0), "{}", done.stderr);
+            done.stdout.trim().to_owned()
+        } else {
+            self.ephemeral_token(args)
+        };
+        Client { address: self.address.clone(), token }
+    }
+
+    fn ephemeral_token(&self, args: &[&str]) -> String {
+        let mut body = json!({});
+        let mut names = Vec::new();
+        for pair in args[1..].chunks(2) {
+            match pair {
+                ["--user", name] => body["user"] = json!(name),
+                ["--app", name] => body["app"] = json!(name),
+                [_, name] => names.push(*name),
+                _ => panic!("odd arguments"),
+            }
+        }
+        let kind = if body["user"].is_null() { "roles" } else { "scopes" };
+        if !names.is_empty() {
+            body[kind] = json!(names);
+        }
+        let answer = self.anonymous().post("/_test/token", &body);
+        answer.ok()["access_token"].as_str().expect(&answer.text()).to_owned()
+    }
+
+    /// A client without a token.
+    pub fn anonymous(&self) -> Client {
+        Client { address: self.address.clone(), token: String::new() }
+    }
+
+    /// A connection of our own to the database, to count what is stored.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command printed, and how it ended.
+pub struct Done {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command of the program on a data folder.
+pub fn folkmoot(args: &[&str], data: &Path) -> Done {
+    let output = Command::new(BINARY).args(args).arg("--data").arg(data).output().unwrap();
+    Done {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Who calls, and where.
+#[derive(Clone)]
+pub struct Client {
+    pub address: String,
+    pub token: String,
+}
+
+impl Client {
+    pub fn get(&self, path: &str) -> Response {
+        self.send("GET", path, &[], b"")
+    }
+
+    pub fn delete(&self, path: &str) -> Response {
+        self.send("DELETE", path, &[], b"")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Response {
+        self.post_text(path, &body.to_string())
+    }
+
+    pub fn post_text(&self, path: &str, body: &str) -> Response {
+        self.send("POST", path, &[("Content-Type", "application/json")], body.as_bytes())
+    }
+
+    /// Sends a request; the path goes out as it is given.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        let bearer = format!("Bearer {}", self.token);
+        let mut all = headers.to_vec();
+        if !self.token.is_empty() {
+            all.push(("Authorization", &bearer));
+        }
+        http::send(&self.address, method, path, &all, body)
+    }
+
+    /// Makes a group; its id.
+    pub fn group(&self, nickname: &str, visibility: &str) -> String {
+        let body = json!({
+            "displayName": format!("The {nickname}"),
+            "mailNickname": nickname,
+            "groupTypes": ["Unified"],
+            "mailEnabled": true,
+            "securityEnabled": false,
+            "visibility": visibility,
+        });
+        self.post("/v1.0/groups", &body).id()
+    }
+
+    /// Adds a conversation as it is declared, without posts; its id.
+    pub fn declare(&self, group: &str, body: &Value) -> String {
+        self.post(&format!("/v1.0/groups/{group}/conversations/$ref"), body).id()
+    }
+
+    /// Starts a conversation with a first post; the ids of conversation, thread and post.
+    pub fn talk(&self, group: &str, topic: &str, content: &str) -> [String; 3] {
+        let answer = self.post(
+            &format!("/v1.0/groups/{group}/conversations"),
+            &json!({"topic": topic, "threads": [{"posts": [
+                {"body": {"contentType": "text", "content": content}}
+            ]}]}),
+        );
+        let body = answer.created();
+        let id = |it: &Value| it["id"].as_str().unwrap().to_owned();
+        [id(&body), id(&body["threads"][0]), id(&body["threads"][0]["posts"][0])]
+    }
+
+    /// The ids of all entities of a collection, page by page.
+    pub fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut next) = (Vec::new(), path.to_owned());
+        loop {
+            let page = self.get(&next).ok();
+            items.extend(page["value"].as_array().unwrap().iter().cloned());
+            match page["@odata.nextLink"].as_str() {
+                None => return items,
+                Some(link) => {
+                    let origin = format!("http://{}", self.address);
+                    next = link.strip_prefix(&origin).expect(link).to_owned();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! `$metadata`: the model as CSDL XML (OData CSDL XML Representation 4.01).
+//!
+//! **Invariant:** the text depends on the model alone and follows the order in which it is declared, so
+//! that two versions of it can be compared line by line.
+
+use std::fmt::Write as _;
+
+use crate::edm::{
+    AbstractType, Action, ComplexType, EntityType, EnumType, Model, Navigation, ParameterType,
+    Property, Type,
+};
+
+/// The name of the entity container.
+const CONTAINER: &str = "Service";
+
+/// The whole document, one element a line. Navigations that are not published are left out.
+pub fn metadata(model: &Model) -> String {
+    let mut xml = Xml { out: String::new(), depth: 0, namespace: model.namespace };
+    xml.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
+    let edmx = "http://docs.oasis-open.org/odata/ns/edmx";
+    xml.open("edmx:Edmx", &[("Version", "4.0"), ("xmlns:edmx", edmx)]);
+    xml.open("edmx:DataServices", &[]);
+    let edm = "http://docs.oasis-open.org/odata/ns/edm";
+    xml.open("Schema", &[("Namespace", model.namespace), ("xmlns", edm)]);
+    for ty in model.enums {
+        xml.enumeration(ty);
+    }
+    for ty in model.complexes {
+        xml.complex(ty);
+    }
+    for ty in model.abstracts {
+        xml.abstract_type(ty);
+    }
+    for ty in model.entities {
+        xml.entity(ty);
+    }
+    for ty in model.entities {
+        for action in ty.actions {
+            xml.action(ty, action);
+        }
+    }
+    xml.container(model);
+    for name in ["Schema", "edmx:DataServices", "edmx:Edmx"] {
+        xml.close(name);
+    }
+    xml.out
+}
+
+/// A document that is being written.
+struct Xml {
+    out: String,
+    depth: usize,
+    namespace: &'static str,
+}
+
+type Attributes<'a> = [(&'a str, &'a str)];
+
+impl Xml {
+    fn open(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.tag(name, attributes, ">");
+        self.depth += 1;
+    }
+
+    fn empty(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.tag(name, attributes, "/>");
+    }
+
+    fn close(&mut self, name: &str) {
+        self.depth -= 1;
+        self.indent();
+        self.out.extend(["</", name, ">\n"]);
+    }
+
+    fn indent(&mut self) {
+        self.out.extend(std::iter::repeat_n("  ", self.depth));
+    }
+
+    fn tag(&mut self, name: &str, attributes: &Attributes<'_>, end: &str) {
+        self.indent();
+        self.out.extend(["<", name]);
+        for (name, value) in attributes {
+            self.out.extend([" ", name, "=\""]);
+            for c in value.chars() {
+                match c {
+                    '&' => self.out.push_str("&amp;"),
+                    '<' => self.out.push_str("&lt;"),
+                    '>' => self.out.push_str("&gt;"),
+                    '"' => self.out.push_str("&quot;"),
+                    // White space in an attribute would otherwise be read as a plain space.
+                    c if c.is_control() => {
+                        // Writing to a String cannot fail.
+                        let _ = write!(self.out, "&#{};", u32::from(c));
+                    }
+                    c => self.out.push(c),
+                }
+            }
+            self.out.push('"');
+        }
+        self.out.extend([end, "\n"]);
+    }
+
+    fn qualified(&self, name: &str) -> String {
+        format!("{}.{name}", self.namespace)
+    }
+
+    fn type_name(&self, ty: Type, collection: bool) -> String {
+        let name = match ty {
+            Type::Primitive(it) => it.name().to_owned(),
+            it => self.qualified(it.name()),
+        };
+        collection_if(collection, name)
+    }
+
+    fn enumeration(&mut self, ty: &EnumType) {
+        self.open("EnumType", &[("Name", ty.name)]);
+        for (name, value) in ty.members {
+            self.empty("Member", &[("Name", name), ("Value", &value.to_string())]);
+        }
+        self.close("EnumType");
+    }
+
+    fn complex(&mut self, ty: &ComplexType) {
+        self.open("ComplexType", &[("Name", ty.name)]);
+        self.properties(ty.properties);
+        self.close("ComplexType");
+    }
+
+    fn abstract_type(&mut self, ty: &AbstractType) {
+        self.open_entity(ty.name, ty.base, &[("Abstract", true), ("OpenType", ty.open)]);
+        self.key(ty.base, ty.properties);
+        self.properties(ty.properties);
+        self.close("EntityType");
+    }
+
+    fn entity(&mut self, ty: &EntityType) {
+        let flags = [("OpenType", ty.open), ("HasStream", ty.has_stream)];
+        self.open_entity(ty.name, ty.base, &flags);
+        self.key(ty.base, ty.properties);
+        self.properties(ty.properties);
+        for navigation in ty.navigations.iter().filter(|it| it.published) {
+            self.navigation(navigation);
+        }
+        self.close("EntityType");
+    }
+
+    fn open_entity(&mut self, name: &str, base: Option<&str>, flags: &[(&str, bool)]) {
+        let base = base.map(|it| self.qualified(it));
+        let mut attributes = vec![("Name", name)];
+        attributes.extend(base.as_deref().map(|it| ("BaseType", it)));
+        attributes.extend(flags.iter().filter(|(_, set)| *set).map(|(name, _)| (*name, "true")));
+        self.open("EntityType", &attributes);
+    }
+
+    /// The key, where a type does not have it from its base.
+    fn key(&mut self, base: Option<&str>, properties: &[Property]) {
+        if base.is_none() && properties.iter().any(|it| it.name == "id") {
+            self.open("Key", &[]);
+            self.empty("PropertyRef", &[("Name", "id")]);
+            self.close("Key");
+        }
+    }
+
+    fn properties(&mut self, properties: &[Property]) {
+        for property in properties.iter().filter(|it| it.inherited.is_none()) {
+            let ty = self.type_name(property.ty, property.collection);
+            let mut attributes = vec![("Name", property.name), ("Type", &ty)];
+            if !property.nullable {
+                attributes.push(("Nullable", "false"));
+            }
+            self.empty("Property", &attributes);
+        }
+    }
+
+    fn navigation(&mut self, navigation: &Navigation) {
+        let ty = self.qualified(navigation.declared.unwrap_or((navigation.target)().name));
+        let ty = collection_if(navigation.collection, ty);
+        let mut attributes = vec![("Name", navigation.name), ("Type", &*ty)];
+        if navigation.contained {
+            attributes.push(("ContainsTarget", "true"));
+        }
+        self.empty("NavigationProperty", &attributes);
+    }
+
+    fn action(&mut self, ty: &EntityType, action: &Action) {
+        self.open("Action", &[("Name", action.name), ("IsBound", "true")]);
+        let binding = collection_if(action.on_collection, self.qualified(ty.name));
+        self.empty("Parameter", &[("Name", "bindingParameter"), ("Type", &binding)]);
+        for parameter in action.parameters {
+            let ty = match parameter.ty {
+                ParameterType::Value(ty, collection) => self.type_name(ty, collection),
+                ParameterType::Entity(entity) => self.qualified(entity().name),
+            };
+            let mut attributes = vec![("Name", parameter.name), ("Type", &*ty)];
+            if parameter.required {
+                attributes.push(("Nullable", "false"));
+            }
+            self.empty("Parameter", &attributes);
+        }
+        self.close("Action");
+    }
+
+    fn container(&mut self, model: &Model) {
+        self.open("EntityContainer", &[("Name", CONTAINER)]);
+        for root in model.roots {
+            let ty = self.qualified((root.entity)().name);
+            let (element, attribute) =
+                if root.singleton { ("Singleton", "Type") } else { ("EntitySet", "EntityType") };
+            self.empty(element, &[("Name", root.name), (attribute, &ty)]);
+        }
+        self.close("EntityContainer");
+    }
+}
+
+fn collection_if(collection: bool, name: String) -> String {
+    if collection { format!("Collection({name})") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MODEL;
+
+    #[test]
+    fn the_model_is_written_as_it_is_declared() {
+        let text = metadata(&MODEL);
+        for line in [
+            r#"<?xml version="1.0" encoding="utf-8"?>"#,
+            r#"<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">"#,
+            r#"<Schema Namespace="test.model" xmlns="http://docs.oasis-open.org/odata/ns/edm">"#,
+            r#"<Member Name="darkBlue" Value="1"/>"#,
+            r#"<Property Name="address" Type="test.model.address"/>"#,
+            r#"<EntityType Name="entity" Abstract="true">"#,
+            r#"<PropertyRef Name="id"/>"#,
+            r#"<EntityType Name="part" BaseType="test.model.entity" Abstract="true">"#,
+            r#"<EntityType Name="note" BaseType="test.model.entity" OpenType="true">"#,
+            r#"<EntityType Name="file" BaseType="test.model.part" HasStream="true">"#,
+            r#"<Property Name="topic" Type="Edm.String" Nullable="false"/>"#,
+            r#"<Property Name="tags" Type="Collection(Edm.String)" Nullable="false"/>"#,
+            r#"<Property Name="guests" Type="Collection(test.model.person)" Nullable="false"/>"#,
+            r#"<NavigationProperty Name="parts" Type="Collection(test.model.part)"/>"#,
+            r#"<NavigationProperty Name="note" Type="test.model.note" ContainsTarget="true"/>"#,
+            r#"<Parameter Name="bindingParameter" Type="test.model.room"/>"#,
+            r#"<Parameter Name="Note" Type="test.model.note" Nullable="false"/>"#,
+            r#"<Parameter Name="guests" Type="Collection(test.model.person)"/>"#,
+            r#"<Parameter Name="bindingParameter" Type="Collection(test.model.room)"/>"#,
+            r#"<EntitySet Name="rooms" EntityType="test.model.room"/>"#,
+            r#"<Singleton Name="lobby" Type="test.model.room"/>"#,
+            "</edmx:Edmx>",
+        ] {
+            assert!(text.lines().any(|it| it.trim_start() == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("archive"), "an unpublished navigation is left out");
+        assert_eq!(text.matches("<Property Name=\"id\"").count(), 1, "inherited ones are left out");
+        assert_eq!(text, metadata(&MODEL));
+    }
+
+    #[test]
+    fn every_element_is_closed() {
+        let mut open = Vec::new();
+        for line in metadata(&MODEL).lines().skip(1).map(str::trim) {
+            let name = line.trim_matches(['<', '>', '/']).split(' ').next().unwrap().to_owned();
+            if line.starts_with("</") {
+                assert_eq!(open.pop(), Some(name));
+            } else if !line.ends_with("/>") {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty());
+    }
+
+    #[test]
+    fn attributes_are_escaped() {
+        let mut xml = Xml { out: String::new(), depth: 0, namespace: "n" };
+        xml.empty("A", &[("b", "<&>\"\n")]);
+        assert_eq!(xml.out, "<A b=\"&lt;&amp;&gt;&quot;&#10;\"/>\n");
+    }
+}

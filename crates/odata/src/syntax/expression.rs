@@ -1,0 +1,386 @@
+//! Expressions of `$filter` and `$orderby` (part 2, section 5.1.1): one function a level of precedence.
+//!
+//! **Invariant:** each recursion counts its depth and each node is counted, so a hostile text ends in
+//! an error and not on the stack's end. What a word means depends on where it stands: `eq` is an
+//! operator after an operand and a name before one, so the parser asks for what it can take.
+
+use super::{BinaryOp, Expression, LambdaKind, Limits, SyntaxError};
+use crate::value::{DateTimeOffset, Value, parse_guid};
+
+/// A cursor over a decoded text.
+pub(super) struct Parser<'t> {
+    part: &'static str,
+    text: &'t str,
+    at: usize,
+    limits: &'t Limits,
+    depth: usize,
+    nodes: usize,
+}
+
+type Parsed = Result<Expression, SyntaxError>;
+
+/// Binary operators by rising precedence; those of one level bind from the left.
+const LEVELS: [&[(&str, BinaryOp)]; 6] = [
+    &[("or", BinaryOp::Or)],
+    &[("and", BinaryOp::And)],
+    &[("eq", BinaryOp::Eq), ("ne", BinaryOp::Ne)],
+    &[("gt", BinaryOp::Gt), ("ge", BinaryOp::Ge), ("lt", BinaryOp::Lt), ("le", BinaryOp::Le)],
+    &[("add", BinaryOp::Add), ("sub", BinaryOp::Sub)],
+    &[
+        ("mul", BinaryOp::Mul),
+        ("divby", BinaryOp::DivBy),
+        ("div", BinaryOp::Div),
+        ("mod", BinaryOp::Mod),
+    ],
+];
+
+impl<'t> Parser<'t> {
+    pub(super) fn new(part: &'static str, text: &'t str, limits: &'t Limits) -> Parser<'t> {
+        Parser { part, text, at: 0, limits, depth: 0, nodes: 0 }
+    }
+
+    /// The expression that is the whole text.
+    pub(super) fn whole(mut self) -> Parsed {
+        let expression = self.expression()?;
+        self.end()?;
+        Ok(expression)
+    }
+
+    /// The end of the text.
+    pub(super) fn end(&mut self) -> Result<(), SyntaxError> {
+        self.spaces();
+        if self.rest().is_empty() { Ok(()) } else { Err(self.unexpected("an operator or the end")) }
+    }
+
+    /// `asc`, `desc` or nothing; whether it is `desc`.
+    pub(super) fn direction(&mut self) -> Result<bool, SyntaxError> {
+        let descending = self.word("desc");
+        if !descending {
+            self.word("asc");
+        }
+        Ok(descending)
+    }
+
+    pub(super) fn expression(&mut self) -> Parsed {
+        self.level(0)
+    }
+
+    fn level(&mut self, level: usize) -> Parsed {
+        let Some(operators) = LEVELS.get(level) else { return self.has_or_in() };
+        let mut left = self.level(level + 1)?;
+        while let Some(op) = self.operator(operators) {
+            let right = self.level(level + 1)?;
+            left =
+                self.node(Expression::Binary { op, left: Box::new(left), right: Box::new(right) })?;
+        }
+        Ok(left)
+    }
+
+    fn operator(&mut self, operators: &[(&str, BinaryOp)]) -> Option<BinaryOp> {
+        operators.iter().find(|(word, _)| self.word(word)).map(|(_, op)| *op)
+    }
+
+    fn has_or_in(&mut self) -> Parsed {
+        let mut left = self.unary()?;
+        loop {
+            if self.word("has") {
+                let right = self.unary()?;
+                let (op, left_box) = (BinaryOp::Has, Box::new(left));
+                left =
+                    self.node(Expression::Binary { op, left: left_box, right: Box::new(right) })?;
+            } else if self.word("in") {
+                let list = self.nested(|it| {
+                    it.expect('(', "the '(' of a list")?;
+                    it.list()
+                })?;
+                left = self.node(Expression::In { item: Box::new(left), list })?;
+            } else {
+                return Ok(left);
+            }
+        }
+    }
+
+    fn unary(&mut self) -> Parsed {
+        self.spaces();
+        if self.not() {
+            let inner = self.nested(Self::unary)?;
+            return self.node(Expression::Not(Box::new(inner)));
+        }
+        let mut after = self.rest().chars();
+        let negates = after.next() == Some('-')
+            && after.next().is_some_and(|c| c != '-' && !c.is_ascii_digit());
+        if negates {
+            self.at += 1;
+            let inner = self.nested(Self::unary)?;
+            return self.node(Expression::Negate(Box::new(inner)));
+        }
+        self.primary()
+    }
+
+    /// `not` before an operand: also directly before a parenthesis, as Graph's own examples have it.
+    fn not(&mut self) -> bool {
+        let rest = self.rest();
+        let is = rest.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("not"))
+            && rest[3..].starts_with([' ', '(']);
+        if is {
+            self.at += 3;
+        }
+        is
+    }
+
+    fn primary(&mut self) -> Parsed {
+        self.spaces();
+        match self.rest().chars().next() {
+            Some('(') => {
+                self.at += 1;
+                let inner = self.nested(Self::expression)?;
+                self.expect(')', "a closing parenthesis")?;
+                Ok(inner)
+            }
+            Some('\'') => {
+                let text = self.quoted()?;
+                self.node(Expression::Literal(Value::String(text)))
+            }
+            Some(c) if c.is_ascii_digit() || c == '-' => self.number_like(),
+            Some(c) if is_name_start(c) => self.name_like(),
+            _ => Err(self.unexpected("a value, a property or a function")),
+        }
+    }
+
+    /// A number, a GUID or a point in time: whatever begins with a digit or a minus.
+    fn number_like(&mut self) -> Parsed {
+        let start = self.at;
+        let end = self.text[start..]
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "-+.:".contains(c)))
+            .map_or(self.text.len(), |it| start + it);
+        let mut word = &self.text[start..end];
+        let literal = match literal(word) {
+            Some(literal) => literal,
+            // The plus of an offset that arrived as the space it means in a query.
+            None => {
+                let spaced = self.text.get(start..end + 6).unwrap_or_default();
+                let time = spaced.contains('T').then(|| spaced.replacen(' ', "+", 1));
+                let time = time.and_then(|it| DateTimeOffset::parse(&it));
+                let time = time.ok_or_else(|| self.unexpected("a number, a GUID or a time"))?;
+                word = spaced;
+                Value::DateTimeOffset(time)
+            }
+        };
+        self.at = start + word.len();
+        self.node(Expression::Literal(literal))
+    }
+
+    fn name_like(&mut self) -> Parsed {
+        let guid = self.text.get(self.at..self.at + 36).and_then(parse_guid);
+        if let Some(guid) = guid {
+            self.at += 36;
+            return self.node(Expression::Literal(Value::Guid(guid)));
+        }
+        let name = self.name();
+        if self.rest().starts_with('\'') {
+            let members = self.quoted()?;
+            return self.node(Expression::EnumLiteral { ty: name, members });
+        }
+        if self.rest().starts_with('(') {
+            self.at += 1;
+            let arguments = self.nested(Self::list)?;
+            return self.node(Expression::Call { name, arguments });
+        }
+        match name.as_str() {
+            it if it.eq_ignore_ascii_case("true") => {
+                return self.node(Expression::Literal(Value::Boolean(true)));
+            }
+            it if it.eq_ignore_ascii_case("false") => {
+                return self.node(Expression::Literal(Value::Boolean(false)));
+            }
+            it if it.eq_ignore_ascii_case("null") => {
+                return self.node(Expression::Literal(Value::Null));
+            }
+            _ => {}
+        }
+        self.member_path(name)
+    }
+
+    /// The rest of a path, which may end in a lambda.
+    fn member_path(&mut self, first: String) -> Parsed {
+        let mut path = vec![first];
+        while self.rest().starts_with('/') {
+            self.at += 1;
+            if !self.rest().starts_with(is_name_start) {
+                return Err(self.unexpected("a property after '/'"));
+            }
+            let name = self.name();
+            let kind = match name.as_str() {
+                it if it.eq_ignore_ascii_case("any") => Some(LambdaKind::Any),
+                it if it.eq_ignore_ascii_case("all") => Some(LambdaKind::All),
+                _ => None,
+            };
+            match kind {
+                Some(kind) if self.rest().starts_with('(') => {
+                    self.at += 1;
+                    let body = self.nested(|it| it.lambda(kind))?;
+                    return self.node(Expression::Lambda { path, kind, body });
+                }
+                _ => path.push(name),
+            }
+        }
+        self.node(Expression::Path(path))
+    }
+
+    /// What stands in the parentheses of a lambda, and the closing one.
+    fn lambda(
+        &mut self,
+        kind: LambdaKind,
+    ) -> Result<Option<(String, Box<Expression>)>, SyntaxError> {
+        self.spaces();
+        if kind == LambdaKind::Any && self.rest().starts_with(')') {
+            self.at += 1;
+            return Ok(None);
+        }
+        if !self.rest().starts_with(is_name_start) {
+            return Err(self.unexpected("the variable of a lambda"));
+        }
+        let variable = self.name();
+        self.expect(':', "the ':' after a lambda's variable")?;
+        let body = self.expression()?;
+        self.expect(')', "the ')' that closes a lambda")?;
+        Ok(Some((variable, Box::new(body))))
+    }
+
+    /// Comma-separated expressions up to a closing parenthesis, which is taken too.
+    fn list(&mut self) -> Result<Vec<Expression>, SyntaxError> {
+        let mut list = Vec::new();
+        self.spaces();
+        if self.rest().starts_with(')') {
+            self.at += 1;
+            return Ok(list);
+        }
+        loop {
+            list.push(self.expression()?);
+            self.spaces();
+            if self.rest().starts_with(',') {
+                self.at += 1;
+            } else {
+                self.expect(')', "',' or ')'")?;
+                return Ok(list);
+            }
+        }
+    }
+
+    fn nested<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, SyntaxError>,
+    ) -> Result<T, SyntaxError> {
+        self.depth += 1;
+        if self.depth > self.limits.depth {
+            return Err(self.too_complex(self.limits.depth, "levels of nesting"));
+        }
+        let parsed = parse(self)?;
+        self.depth -= 1;
+        Ok(parsed)
+    }
+
+    fn node(&mut self, expression: Expression) -> Parsed {
+        self.nodes += 1;
+        if self.nodes > self.limits.nodes {
+            return Err(self.too_complex(self.limits.nodes, "terms"));
+        }
+        Ok(expression)
+    }
+
+    fn too_complex(&self, max: usize, of: &'static str) -> SyntaxError {
+        SyntaxError::TooComplex { part: self.part.to_owned(), max, of }
+    }
+
+    fn quoted(&mut self) -> Result<String, SyntaxError> {
+        let start = self.at;
+        let mut text = String::new();
+        let mut rest = self.rest()[1..].char_indices().peekable();
+        while let Some((at, c)) = rest.next() {
+            match (c, rest.peek()) {
+                ('\'', Some((_, '\''))) => {
+                    text.push('\'');
+                    rest.next();
+                }
+                ('\'', _) => {
+                    self.at = start + 1 + at + 1;
+                    return Ok(text);
+                }
+                (c, _) => text.push(c),
+            }
+        }
+        Err(self.unexpected("a closing quote for this string"))
+    }
+
+    /// Takes a name, dots and all; the caller has looked at its first character.
+    fn name(&mut self) -> String {
+        let rest = self.rest();
+        let end =
+            rest.find(|c: char| !(c.is_alphanumeric() || "_.$@".contains(c))).unwrap_or(rest.len());
+        self.at += end;
+        rest[..end].to_owned()
+    }
+
+    /// Takes `word`, in any letter case, where it stands alone between spaces or parentheses.
+    fn word(&mut self, word: &str) -> bool {
+        let before = self.at;
+        self.spaces();
+        let separate = self.at > before || self.text[..before].ends_with([')', '\'']);
+        let after = self
+            .rest()
+            .split_at_checked(word.len())
+            .filter(|(start, _)| start.eq_ignore_ascii_case(word))
+            .map(|(_, after)| after);
+        let ends = |c: char| c.is_whitespace() || c == '(' || c == '\'';
+        if separate && after.is_some_and(|it| it.is_empty() || it.starts_with(ends)) {
+            self.at += word.len();
+            return true;
+        }
+        self.at = before;
+        false
+    }
+
+    fn expect(&mut self, c: char, expected: &'static str) -> Result<(), SyntaxError> {
+        self.spaces();
+        if self.rest().starts_with(c) {
+            self.at += c.len_utf8();
+            return Ok(());
+        }
+        Err(self.unexpected(expected))
+    }
+
+    fn spaces(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn unexpected(&self, expected: &'static str) -> SyntaxError {
+        let found: String = self.rest().chars().take(20).collect();
+        let found = if found.is_empty() { "the end".to_owned() } else { format!("'{found}'") };
+        SyntaxError::Unexpected { part: self.part.to_owned(), at: self.at, expected, found }
+    }
+}
+
+fn is_name_start(c: char) -> bool {
+    c.is_alphabetic() || c == '_' || c == '$' || c == '@'
+}
+
+fn literal(word: &str) -> Option<Value> {
+    if let Ok(number) = word.parse() {
+        return Some(Value::Int(number));
+    }
+    if let Some(guid) = parse_guid(word) {
+        return Some(Value::Guid(guid));
+    }
+    if let Some(time) = DateTimeOffset::parse(word) {
+        return Some(Value::DateTimeOffset(time));
+    }
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let numeric = digits.bytes().all(|it| it.is_ascii_digit() || b".eE+-".contains(&it));
+    let number = if numeric { word.parse::<f64>().ok() } else { None };
+    number.filter(|it| it.is_finite()).map(Value::Double)
+}

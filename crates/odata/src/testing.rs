@@ -1,0 +1,160 @@
+//! A model for tests: three entity types that lead to each other in circles, and every Edm type.
+//!
+//! **Invariant:** every feature that a declaration in [`edm`](crate::edm) can have stands here at least
+//! once, so that a test needs no model of its own.
+
+use crate::edm::{
+    AbstractType, Action, ComplexType, EntityType, EnumType, Model, Navigation, Parameter,
+    ParameterType, Primitive, Property, Root, Type,
+};
+
+/// The service: sets `rooms` and `notes`, singleton `lobby`.
+pub static MODEL: Model = Model {
+    namespace: "test.model",
+    roots: &[
+        Root { name: "rooms", entity: room, singleton: false },
+        Root { name: "notes", entity: note, singleton: false },
+        Root { name: "lobby", entity: room, singleton: true },
+    ],
+    abstracts: &[
+        AbstractType {
+            name: "entity",
+            base: None,
+            open: false,
+            properties: &[Property::key("id").required()],
+        },
+        AbstractType {
+            name: "part",
+            base: Some("entity"),
+            open: false,
+            properties: &[Property::string("name")],
+        },
+    ],
+    entities: &[&ROOM, &NOTE, &FILE],
+    complexes: &[&ADDRESS, &PERSON],
+    enums: &[&COLOUR],
+};
+
+static COLOUR: EnumType = EnumType { name: "colour", members: &[("red", 0), ("darkBlue", 1)] };
+
+static ADDRESS: ComplexType = ComplexType {
+    name: "address",
+    properties: &[
+        Property::string("street").filterable().sortable(),
+        Property::string("secret"),
+        Property::enumeration("colour", &COLOUR).filterable(),
+    ],
+};
+
+static PERSON: ComplexType = ComplexType {
+    name: "person",
+    properties: &[
+        Property::string("name").filterable(),
+        Property::complex("address", &ADDRESS),
+        Property::string("aliases").many().filterable(),
+    ],
+};
+
+/// A closed type with a property of every type.
+pub static ROOM: EntityType = EntityType {
+    name: "room",
+    base: Some("entity"),
+    open: false,
+    has_stream: false,
+    properties: &[
+        Property::key("id").required().filterable().sortable().from("entity"),
+        Property::string("topic").required().filterable().sortable(),
+        Property::string("subtitle").filterable(),
+        Property::string("hidden").on_request(),
+        Property::boolean("isOpen").filterable(),
+        Property::int32("seats").filterable().sortable(),
+        Property::new("visits", Type::Primitive(Primitive::Int64)).filterable(),
+        Property::new("weight", Type::Primitive(Primitive::Double)).filterable(),
+        Property::new("token", Type::Primitive(Primitive::Guid)).filterable(),
+        Property::date_time("built").filterable().sortable(),
+        Property::date_time("closed").filterable(),
+        Property::binary("icon").filterable(),
+        Property::enumeration("colour", &COLOUR).filterable(),
+        Property::enumeration("trim", &COLOUR).required(),
+        Property::complex("owner", &PERSON).filterable().sortable(),
+        Property::complex("site", &ADDRESS).filterable().sortable(),
+        Property::complex("shadow", &ADDRESS),
+        Property::string("tags").many().filterable(),
+        Property::new("scores", Type::Primitive(Primitive::Int32)).many().filterable(),
+        Property::complex("guests", &PERSON).many().filterable(),
+        Property::string("private").many(),
+    ],
+    navigations: &[
+        Navigation::many("notes", note).insertable(),
+        Navigation::many("parts", file).declared("part").referenced(),
+        Navigation::one("parent", room).referenced().insertable(),
+        Navigation::many("archive", note).not_expandable().unpublished(),
+    ],
+    actions: &[
+        Action {
+            name: "close",
+            on_collection: false,
+            parameters: &[
+                Parameter {
+                    name: "Comment",
+                    ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
+                    required: false,
+                },
+                Parameter { name: "Note", ty: ParameterType::Entity(note), required: true },
+                Parameter {
+                    name: "guests",
+                    ty: ParameterType::Value(Type::Complex(&PERSON), true),
+                    required: false,
+                },
+            ],
+        },
+        Action { name: "notes", on_collection: false, parameters: &[] },
+        Action { name: "sweep", on_collection: true, parameters: &[] },
+    ],
+};
+
+/// An open type.
+pub static NOTE: EntityType = EntityType {
+    name: "note",
+    base: Some("entity"),
+    open: true,
+    has_stream: false,
+    properties: &[
+        Property::key("id").required().filterable().from("entity"),
+        Property::string("text").filterable(),
+        Property::complex("author", &PERSON).filterable(),
+    ],
+    navigations: &[
+        Navigation::one("room", room).referenced(),
+        Navigation::many("files", file).declared("part").insertable(),
+    ],
+    actions: &[],
+};
+
+/// A type with a stream, reached by navigations that declare a wider one.
+pub static FILE: EntityType = EntityType {
+    name: "file",
+    base: Some("part"),
+    open: false,
+    has_stream: true,
+    properties: &[
+        Property::key("id").required().filterable().from("entity"),
+        Property::string("name").filterable().from("part"),
+        Property::int32("size"),
+        Property::binary("bytes"),
+    ],
+    navigations: &[Navigation::one("note", note)],
+    actions: &[],
+};
+
+fn room() -> &'static EntityType {
+    &ROOM
+}
+
+fn note() -> &'static EntityType {
+    &NOTE
+}
+
+fn file() -> &'static EntityType {
+    &FILE
+}
