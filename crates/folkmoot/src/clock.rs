@@ -25,7 +25,6 @@ pub(crate) enum Clock {
 
 impl Clock {
     /// A clock that stands still.
-    #[cfg(test)]
     pub(crate) fn fixed(unix_seconds: i64) -> Clock {
         Clock::Fixed { unix_seconds, ids: AtomicU64::new(0) }
     }

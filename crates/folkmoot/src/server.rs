@@ -54,12 +54,16 @@ pub(crate) enum Subject {
 impl Server {
     /// Opens the data of `config`, made where it is new.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Server> {
-        Server::open_with(config, true).await
+        Server::open_with(config, true, Clock::System).await
     }
 
     /// The same; `durable` is false where nothing is meant to last.
-    pub(crate) async fn open_with(config: &Config, durable: bool) -> anyhow::Result<Server> {
-        let clock = Arc::new(Clock::System);
+    pub(crate) async fn open_with(
+        config: &Config,
+        durable: bool,
+        clock: Clock,
+    ) -> anyhow::Result<Server> {
+        let clock = Arc::new(clock);
         let settings = Settings {
             folder: config.data.clone(),
             durable,

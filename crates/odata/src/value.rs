@@ -80,6 +80,11 @@ impl DateTimeOffset {
         DateTimeOffset::utc((seconds + UNIX_EPOCH_SECONDS) * TICKS_A_SECOND)
     }
 
+    /// Whole seconds since 1970; a fraction is cut off.
+    pub const fn unix_seconds(self) -> i64 {
+        self.ticks.div_euclid(TICKS_A_SECOND) - UNIX_EPOCH_SECONDS
+    }
+
     /// Reads `YYYY-MM-DDThh:mm[:ss[.f]](Z|±hh:mm)`, the `dateTimeOffsetValue` of the ABNF with a year
     /// of four digits. Digits of the fraction past the seventh are cut off (twelve at most are read).
     pub fn parse(text: &str) -> Option<DateTimeOffset> {

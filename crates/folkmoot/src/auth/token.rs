@@ -170,8 +170,11 @@ impl Verifier {
             .map_err(|_| TokenError::BadSignature)?
             .claims;
         let tail = format!("/{}/v2.0", claims.tid);
-        let origin = claims.iss.strip_suffix(&tail);
-        if !origin.is_some_and(|it| self.origin.as_deref().is_none_or(|public| it == public)) {
+        let ours = claims
+            .iss
+            .strip_suffix(&tail)
+            .is_some_and(|origin| self.origin.as_deref().is_none_or(|public| origin == public));
+        if !ours {
             return Err(TokenError::WrongIssuer(claims.iss));
         }
         if !AUDIENCES.contains(&claims.aud.as_str()) {

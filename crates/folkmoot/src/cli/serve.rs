@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use odata::value::DateTimeOffset;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Origins;
 use crate::cli::{Common, Config, control};
+use crate::clock::Clock;
 use crate::ephemeral;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
@@ -35,6 +37,10 @@ pub(crate) struct Args {
     /// POST /_test/token gives one for any user or application
     #[arg(long)]
     ephemeral: bool,
+    /// Let time stand still at this instant, such as 2026-01-01T00:00:00Z, and count ids from one: the
+    /// same requests then get the same bytes in every run
+    #[arg(long, value_name = "TIME", requires = "ephemeral", value_parser = instant)]
+    fixed_clock: Option<i64>,
     /// Refuse what real Graph refuses
     #[arg(long)]
     strict_graph: bool,
@@ -87,7 +93,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     config.listen = listener.local_addr()?;
-    let server = Arc::new(Server::open_with(&config, !args.ephemeral).await?);
+    let clock = args.fixed_clock.map_or(Clock::System, Clock::fixed);
+    let server = Arc::new(Server::open_with(&config, !args.ephemeral, clock).await?);
     let tls = tls(&args, &config, &server, &certificates).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
@@ -108,6 +115,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     net::serve(listener, tls, app, stop, DRAIN).await;
     let _ = std::fs::remove_file(config.data.join("control.sock"));
     Ok(())
+}
+
+/// Seconds since 1970 of an instant.
+fn instant(text: &str) -> Result<i64, String> {
+    DateTimeOffset::parse(text)
+        .map(DateTimeOffset::unix_seconds)
+        .ok_or_else(|| format!("'{text}' is not a time such as 2026-01-01T00:00:00Z"))
 }
 
 /// An origin without a path and without a trailing slash.

@@ -13,6 +13,8 @@ pub(crate) mod conversations;
 mod dialect;
 mod driver;
 mod error;
+#[cfg(test)]
+mod explain;
 pub(crate) mod feed;
 pub(crate) mod groups;
 pub(crate) mod index;

@@ -277,8 +277,9 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
             }
         }
         Place::Under(parent, Link::Through { table, from, to }) => {
-            sql.push(table).push(" l join ").push(entity.table).push(" t0 on t0.id = l.").push(to);
-            sql.push(" where l.").push(from).push(" = ").bind(parent.id).push(" and ");
+            // `cross join` keeps the order: the links of one parent are few, its targets' table is not.
+            sql.push(table).push(" l cross join ").push(entity.table).push(" t0 where t0.id = l.");
+            sql.push(to).push(" and l.").push(from).push(" = ").bind(parent.id).push(" and ");
             allow(sql, access, entity, "t0");
             sql.push(" and ");
             allow_link(sql, access, "l");
@@ -327,9 +328,9 @@ pub(super) fn correlate(
         }
         Some(Link::Through { table, from, to }) => {
             let link = format!("l{alias}");
-            sql.push(table).push(" ").push(&link).push(" join ").push(target.table).push(" ");
-            sql.push(alias).push(" on ").push(alias).push(".id = ").push(&link).push(".").push(to);
-            sql.push(" where ").push(&link).push(".").push(from).push(" = ");
+            sql.push(table).push(" ").push(&link).push(" cross join ").push(target.table).push(" ");
+            sql.push(alias).push(" where ").push(alias).push(".id = ").push(&link).push(".");
+            sql.push(to).push(" and ").push(&link).push(".").push(from).push(" = ");
             sql.push(parent).push(".id and ");
             allow(sql, access, target, alias);
             sql.push(" and ");

@@ -4,5 +4,7 @@
 //! posts are one transaction. An answer leaves only after the commit that makes it true.
 
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use sqlite::{Options, Row, Sqlite, Tx};

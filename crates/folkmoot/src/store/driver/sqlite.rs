@@ -318,7 +318,7 @@ trait Job: Send {
     /// Runs it. False where it failed and what it wrote must be undone.
     fn run(&mut self, tx: &mut Tx) -> bool;
     /// Sends its answer; with an error, that error in the place of a good answer.
-    fn finish(&mut self, committed: Result<(), &Error>);
+    fn finish(&mut self, committed: Result<&(), &Error>);
 }
 
 struct Pending<T, E> {
@@ -342,7 +342,7 @@ impl<T: Send, E: From<Error> + Send> Job for Pending<T, E> {
         good
     }
 
-    fn finish(&mut self, committed: Result<(), &Error>) {
+    fn finish(&mut self, committed: Result<&(), &Error>) {
         let (Some(result), Some(reply)) = (self.result.take(), self.reply.take()) else { return };
         let answer = match (result, committed) {
             (Ok(_), Err(why)) => Err(Error::Unavailable(why.to_string()).into()),
@@ -367,7 +367,7 @@ fn read_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, deadline: &Deadline) {
         deadline.stop();
         // Nothing was written: how the snapshot ends does not matter.
         let _ = tx.batch("rollback");
-        job.finish(begun.as_ref().map(|()| ()));
+        job.finish(begun.as_ref());
     }
 }
 
@@ -384,7 +384,7 @@ fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>) {
             }
         }
         for mut job in group.drain(..) {
-            job.finish(committed.as_ref().map(|()| ()));
+            job.finish(committed.as_ref());
         }
     }
 }

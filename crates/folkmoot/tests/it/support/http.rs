@@ -1,62 +1,62 @@
 //! HTTP/1.1 over a socket: one request a connection, nothing rewritten on the way.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
 
 #[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(it, _)| it.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
     /// The body of a 200.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
     /// The body of a 201.
     #[track_caller]
-    pub fn created(&self) -> Value {
+    pub(crate) fn created(&self) -> Value {
         assert_eq!(self.status, 201, "{}", self.text());
         self.json()
     }
 
     /// The id in the body of a 201.
     #[track_caller]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.created()["id"].as_str().unwrap().to_owned()
     }
 
     /// Asserts an empty answer.
     #[track_caller]
-    pub fn empty(&self, status: u16) {
+    pub(crate) fn empty(&self, status: u16) {
         assert_eq!((self.status, self.text().as_str()), (status, ""));
     }
 
     /// Asserts a refusal in Graph's envelope; its message.
     #[track_caller]
-    pub fn refused(&self, status: u16, code: &str) -> String {
+    pub(crate) fn refused(&self, status: u16, code: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let error = &self.json()["error"];
         assert_eq!(error["code"], code, "{error}");
@@ -67,7 +67,7 @@ impl Response {
     }
 }
 
-pub fn send(
+pub(crate) fn send(
     address: &str,
     method: &str,
     path: &str,

@@ -9,30 +9,30 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use http::Response;
+pub(crate) use http::Response;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
 
 /// A server of the built program, stopped when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub address: String,
-    pub data: PathBuf,
+    pub(crate) address: String,
+    pub(crate) data: PathBuf,
     _folder: TempDir,
 }
 
 impl Server {
     /// An ephemeral server.
-    pub fn ephemeral() -> Server {
+    pub(crate) fn ephemeral() -> Server {
         Server::start(TempDir::new().unwrap(), &["--ephemeral"])
     }
 
     /// A server that keeps its data, on a folder that is removed after the test.
-    pub fn durable() -> Server {
+    pub(crate) fn durable() -> Server {
         Server::start(TempDir::new().unwrap(), &[])
     }
 
-    pub fn start(folder: TempDir, args: &[&str]) -> Server {
+    pub(crate) fn start(folder: TempDir, args: &[&str]) -> Server {
         let data = folder.path().to_owned();
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(args);
@@ -45,28 +45,28 @@ impl Server {
     }
 
     /// Kills the server as a power cut would, and starts another on the same data.
-    pub fn kill_and_restart(mut self) -> Server {
+    pub(crate) fn kill_and_restart(mut self) -> Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let folder = std::mem::replace(&mut self._folder, TempDir::new().unwrap());
         Server::start(folder, &[])
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for the server to end by itself; its exit status.
-    pub fn wait(mut self) -> Option<i32> {
+    pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
     /// A client that calls as this user, with the scopes that a token has by default.
-    pub fn user(&self, name: &str) -> Client {
+    pub(crate) fn user(&self, name: &str) -> Client {
         self.user_with(name, &[])
     }
 
-    pub fn user_with(&self, name: &str, scopes: &[&str]) -> Client {
+    pub(crate) fn user_with(&self, name: &str, scopes: &[&str]) -> Client {
         let mut args = vec!["token", "--user", name];
         for scope in scopes {
             args.extend(["--scope", scope]);
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// A client that calls as an application with these roles.
-    pub fn app(&self, roles: &[&str]) -> Client {
+    pub(crate) fn app(&self, roles: &[&str]) -> Client {
         let mut args = vec!["token", "--app", "robot"];
         for role in roles {
             args.extend(["--role", role]);
@@ -111,16 +111,16 @@ impl Server {
             body[kind] = json!(names);
         }
         let answer = self.anonymous().post("/_test/token", &body);
-        answer.ok()["access_token"].as_str().expect(&answer.text()).to_owned()
+        answer.ok()["access_token"].as_str().unwrap().to_owned()
     }
 
     /// A client without a token.
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client { address: self.address.clone(), token: String::new() }
     }
 
     /// A connection of our own to the database, to count what is stored.
-    pub fn database(&self) -> rusqlite::Connection {
+    pub(crate) fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap()
     }
 }
@@ -133,14 +133,14 @@ impl Drop for Server {
 }
 
 /// What a command printed, and how it ended.
-pub struct Done {
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a command of the program on a data folder.
-pub fn folkmoot(args: &[&str], data: &Path) -> Done {
+pub(crate) fn folkmoot(args: &[&str], data: &Path) -> Done {
     let output = Command::new(BINARY).args(args).arg("--data").arg(data).output().unwrap();
     Done {
         status: output.status.code(),
@@ -151,30 +151,30 @@ pub fn folkmoot(args: &[&str], data: &Path) -> Done {
 
 /// Who calls, and where.
 #[derive(Clone)]
-pub struct Client {
-    pub address: String,
-    pub token: String,
+pub(crate) struct Client {
+    pub(crate) address: String,
+    pub(crate) token: String,
 }
 
 impl Client {
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], b"")
     }
 
-    pub fn delete(&self, path: &str) -> Response {
+    pub(crate) fn delete(&self, path: &str) -> Response {
         self.send("DELETE", path, &[], b"")
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Response {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         self.post_text(path, &body.to_string())
     }
 
-    pub fn post_text(&self, path: &str, body: &str) -> Response {
+    pub(crate) fn post_text(&self, path: &str, body: &str) -> Response {
         self.send("POST", path, &[("Content-Type", "application/json")], body.as_bytes())
     }
 
     /// Sends a request; the path goes out as it is given.
-    pub fn send(
+    pub(crate) fn send(
         &self,
         method: &str,
         path: &str,
@@ -190,7 +190,7 @@ impl Client {
     }
 
     /// Makes a group; its id.
-    pub fn group(&self, nickname: &str, visibility: &str) -> String {
+    pub(crate) fn group(&self, nickname: &str, visibility: &str) -> String {
         let body = json!({
             "displayName": format!("The {nickname}"),
             "mailNickname": nickname,
@@ -203,12 +203,12 @@ impl Client {
     }
 
     /// Adds a conversation as it is declared, without posts; its id.
-    pub fn declare(&self, group: &str, body: &Value) -> String {
+    pub(crate) fn declare(&self, group: &str, body: &Value) -> String {
         self.post(&format!("/v1.0/groups/{group}/conversations/$ref"), body).id()
     }
 
     /// Starts a conversation with a first post; the ids of conversation, thread and post.
-    pub fn talk(&self, group: &str, topic: &str, content: &str) -> [String; 3] {
+    pub(crate) fn talk(&self, group: &str, topic: &str, content: &str) -> [String; 3] {
         let answer = self.post(
             &format!("/v1.0/groups/{group}/conversations"),
             &json!({"topic": topic, "threads": [{"posts": [
@@ -221,7 +221,7 @@ impl Client {
     }
 
     /// The ids of all entities of a collection, page by page.
-    pub fn all(&self, path: &str) -> Vec<Value> {
+    pub(crate) fn all(&self, path: &str) -> Vec<Value> {
         let (mut items, mut next) = (Vec::new(), path.to_owned());
         loop {
             let page = self.get(&next).ok();

@@ -1,0 +1,165 @@
+//! What the writer promises when the disk is full, a command panics, or more is asked than it can do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{join_all, join4};
+use tempfile::TempDir;
+
+use super::{Options, Sqlite, Tx};
+use crate::store::error::Error;
+
+use crate::store::sql::binds;
+
+/// Small, so that a test can fill it.
+const QUEUE: usize = 16;
+/// Long enough for every read here but the endless one.
+const READ_DEADLINE: Duration = Duration::from_millis(300);
+
+fn open(folder: &TempDir, prepare: &'static str) -> Sqlite {
+    let options = Options {
+        path: folder.path().join("test.db"),
+        durable: false,
+        readers: 1,
+        queue: QUEUE,
+        read_deadline: READ_DEADLINE,
+    };
+    Sqlite::open(&options, &folder.path().join("blobs"), |tx| tx.batch(prepare)).unwrap()
+}
+
+const TABLE: &str = "create table t (name text not null, filler blob); \
+    create table feed_heads (group_id blob primary key, seq integer not null);";
+
+async fn insert(db: &Sqlite, name: String, bytes: usize) -> Result<(), Error> {
+    db.write(move |tx: &mut Tx| {
+        Box::pin(async move {
+            let filler = vec![7_u8; bytes];
+            tx.execute("insert into t values ($1, $2)", binds![&name, &filler[..]]).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+async fn names(db: &Sqlite) -> Vec<String> {
+    db.read(|tx: &mut Tx| {
+        Box::pin(async move {
+            let mut names = Vec::new();
+            tx.query("select name from t order by name", &[], |row| {
+                names.push(row.text(0)?.to_owned());
+                Ok(())
+            })
+            .await?;
+            Ok::<_, Error>(names)
+        })
+    })
+    .await
+    .unwrap()
+}
+
+/// Keeps the writer busy with a command of its own until what `queue` queues is all there: one group.
+async fn as_one_group<T>(db: &Sqlite, queue: impl Future<Output = T>) -> T {
+    let (entered, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (inside, opened) = (entered.clone(), gate.clone());
+    let held = db.write(move |_: &mut Tx| {
+        Box::pin(async move {
+            inside.store(true, Ordering::Release);
+            while !opened.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    let mut held = Box::pin(held);
+    assert!((&mut held).now_or_never().is_none());
+    while !entered.load(Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    // The first poll sends every command to the queue.
+    let mut queued = Box::pin(queue);
+    assert!((&mut queued).now_or_never().is_none());
+    gate.store(true, Ordering::Release);
+    held.await.unwrap();
+    queued.await
+}
+
+#[tokio::test]
+async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_none_of_it() {
+    let folder = TempDir::new().unwrap();
+    let db = open(&folder, TABLE);
+    insert(&db, "before".into(), 10).await.unwrap();
+    // Room for some thirty pages more: the group's third command does not fit.
+    db.write(|tx: &mut Tx| Box::pin(async move { tx.batch("pragma max_page_count = 40") }))
+        .await
+        .unwrap();
+    let commands = (0..6).map(|at| {
+        let bytes = if at == 2 { 400_000 } else { 100 };
+        insert(&db, format!("{at}"), bytes)
+    });
+    let answers = as_one_group(&db, join_all(commands)).await;
+    assert!(answers.iter().all(|it| matches!(it, Err(Error::Unavailable(_)))), "{answers:?}");
+    assert_eq!(names(&db).await, ["before"]);
+    // The writer goes on: the same command fits once there is room.
+    db.write(|tx: &mut Tx| Box::pin(async move { tx.batch("pragma max_page_count = 100000") }))
+        .await
+        .unwrap();
+    insert(&db, "after".into(), 400_000).await.unwrap();
+    assert!(names(&db).await.contains(&"after".to_owned()));
+}
+
+#[tokio::test]
+async fn a_command_that_fails_or_panics_leaves_the_others_of_its_group_alone() {
+    let folder = TempDir::new().unwrap();
+    let db = open(&folder, TABLE);
+    let failing = |panics: bool| {
+        db.write(move |tx: &mut Tx| {
+            Box::pin(async move {
+                tx.execute("insert into t values ('undone', null)", &[]).await?;
+                assert!(!panics, "a panic on purpose");
+                Err::<(), _>(Error::Dangling)
+            })
+        })
+    };
+    let commands = join4(
+        insert(&db, "first".into(), 10),
+        failing(false),
+        failing(true),
+        insert(&db, "last".into(), 10),
+    );
+    let (first, failed, panicked, last) = as_one_group(&db, commands).await;
+    first.unwrap();
+    last.unwrap();
+    assert!(matches!(failed, Err(Error::Dangling)));
+    assert!(matches!(panicked, Err(Error::Defect(_))));
+    assert_eq!(names(&db).await, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn more_than_the_queue_holds_is_refused_at_once() {
+    let folder = TempDir::new().unwrap();
+    let db = open(&folder, TABLE);
+    let commands = (0..QUEUE + 5).map(|at| insert(&db, format!("{at:02}"), 10));
+    let answers = as_one_group(&db, join_all(commands)).await;
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(matches!(answer, Err(Error::Busy)), at >= QUEUE, "{at}: {answer:?}");
+    }
+    assert_eq!(names(&db).await.len(), QUEUE);
+}
+
+#[tokio::test]
+async fn a_read_past_its_deadline_is_stopped() {
+    let folder = TempDir::new().unwrap();
+    let db = open(&folder, TABLE);
+    let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) \
+        select count(*) from n";
+    let stopped: Result<Option<i64>, Error> = db
+        .read(move |tx: &mut Tx| {
+            Box::pin(async move { tx.first(endless, &[], |row| row.int(0)).await })
+        })
+        .await;
+    assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
+    // The reader is free again.
+    assert!(names(&db).await.is_empty());
+}

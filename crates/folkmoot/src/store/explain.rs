@@ -1,0 +1,154 @@
+//! The plans of hot queries, as the database makes them: each uses the index that was made for it.
+
+use odata::bind::bind_query;
+use odata::syntax::{Limits, parse_query};
+use tempfile::TempDir;
+
+use super::plan::{Node, PageSizes, Parent, Place};
+use super::sql::{Bind, Statement};
+use super::{Error, Settings, Store, Tx};
+use crate::access::{Access, Caller, GroupFacts, Visibility};
+use crate::auth::Scopes;
+use crate::clock::Clock;
+use crate::ids::{GroupId, TenantId, UserId};
+use crate::model::{ATTACHMENT, CONVERSATION, Entity, GROUP, Link, MODEL, POST, THREAD, USER};
+
+const LIMITS: Limits = Limits { depth: 8, nodes: 50, expand_depth: 3, items: 20, segments: 20 };
+const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };
+
+fn id(number: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128(number)
+}
+
+fn caller() -> Caller {
+    Caller {
+        tenant: TenantId(id(1)),
+        user: Some(UserId(id(2))),
+        app: None,
+        scopes: Scopes::of(&[]),
+    }
+}
+
+fn in_group() -> Access {
+    let facts = GroupFacts {
+        id: GroupId(id(3)),
+        number: 1,
+        display_name: String::new(),
+        mail: String::new(),
+        visibility: Visibility::Private,
+        members_only_posting: false,
+        is_member: true,
+        is_owner: false,
+    };
+    Access::to_group(caller(), facts)
+}
+
+/// The steps of the plan of a statement.
+async fn explain(store: &Store, statement: Statement) -> String {
+    store
+        .read(move |tx: &mut Tx| {
+            Box::pin(async move {
+                let mut steps = Vec::new();
+                let sql = format!("explain query plan {}", statement.sql);
+                tx.query(&sql, &statement.binds, |row| {
+                    steps.push(row.text(3)?.to_owned());
+                    Ok(())
+                })
+                .await?;
+                Ok::<_, Error>(steps.join("\n"))
+            })
+        })
+        .await
+        .unwrap()
+}
+
+struct Case {
+    entity: &'static Entity,
+    parent: Option<(&'static Entity, &'static str)>,
+    query: &'static str,
+    uses: &'static str,
+}
+
+#[tokio::test]
+async fn each_hot_query_uses_its_index_and_sorts_nothing() {
+    let folder = TempDir::new().unwrap();
+    let settings = Settings {
+        folder: folder.path().to_owned(),
+        durable: false,
+        readers: 1,
+        queue: 4,
+        read_deadline: std::time::Duration::from_secs(1),
+    };
+    let store = Store::open(&settings, &Clock::System).unwrap();
+    let case = |entity, parent, query, uses| Case { entity, parent, query, uses };
+    for Case { entity, parent, query, uses } in [
+        case(
+            &CONVERSATION,
+            Some((&GROUP, "conversations")),
+            "",
+            "conversations_newest (group_id=?",
+        ),
+        case(
+            &CONVERSATION,
+            Some((&GROUP, "conversations")),
+            "$filter=hasAttachments",
+            "conversations_newest (group_id=?",
+        ),
+        case(
+            &CONVERSATION,
+            Some((&GROUP, "conversations")),
+            "$orderby=lastDeliveredDateTime",
+            "conversations_newest (group_id=?",
+        ),
+        case(
+            &CONVERSATION,
+            Some((&GROUP, "conversations")),
+            "$filter=lastDeliveredDateTime gt 2020-01-01T00:00:00Z",
+            "conversations_newest (group_id=? AND last_delivered_at>?",
+        ),
+        case(&THREAD, Some((&GROUP, "threads")), "", "threads_newest (group_id=?"),
+        case(
+            &THREAD,
+            Some((&CONVERSATION, "threads")),
+            "",
+            "threads_by_conversation (group_id=? AND conversation_id=?",
+        ),
+        case(&POST, Some((&THREAD, "posts")), "", "posts_by_thread (group_id=? AND thread_id=?"),
+        case(
+            &ATTACHMENT,
+            Some((&POST, "attachments")),
+            "",
+            "attachments_by_post (group_id=? AND post_id=?",
+        ),
+        case(&USER, Some((&GROUP, "members")), "", "(group_id=?"),
+        case(&GROUP, Some((&USER, "memberOf")), "", "group_members_by_user (user_id=?"),
+        case(&GROUP, None, "", "groups_by_tenant (tenant_id=?"),
+    ] {
+        let options = parse_query(&query.replace(' ', "%20"), &LIMITS).unwrap();
+        let query = bind_query(&MODEL, &entity.edm, &options).unwrap();
+        let access = if entity.in_group || entity.table == "users" {
+            in_group()
+        } else {
+            Access::to_tenant(caller())
+        };
+        let node = Node::new(&query, &access, false, true, PAGES).unwrap();
+        let place = match parent {
+            None => Place::Set,
+            Some((parent, navigation)) => {
+                let link = parent.link(parent.edm.navigation(navigation).unwrap()).unwrap();
+                let group = parent.in_group.then(|| id(3));
+                Place::Under(Parent::new(parent, group, id(3)), link)
+            }
+        };
+        let key: Vec<_> = (0..node.keys()).map(|_| Bind::Int(7)).collect();
+        for after in [None, Some(&key[..])] {
+            let plan = explain(&store, node.page(place, after)).await;
+            assert!(plan.contains(uses), "{} {options:?}:\n{plan}", entity.table);
+            // Only the few that a table of pairs leads to are sorted when they are read.
+            let linked = matches!(place, Place::Under(_, Link::Through { .. }));
+            assert!(linked || !plan.contains("TEMP B-TREE"), "{}:\n{plan}", entity.table);
+        }
+        let one = explain(&store, node.one(place, Some(id(9)))).await;
+        assert!(!one.contains("SCAN"), "{}:\n{one}", entity.table);
+    }
+}

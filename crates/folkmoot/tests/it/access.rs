@@ -1,0 +1,196 @@
+//! What a caller may see: nothing of another tenant, no content of a private group from outside.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Client, Server, folkmoot};
+
+const UNKNOWN: &str = "8d12587e-587e-8d12-7e58-128d7e58128d";
+
+#[test]
+fn a_private_group_shows_itself_and_not_its_content() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let group = ada.group("readers", "Private");
+    let [conversation, thread, post] = ada.talk(&group, "secret", "words");
+    assert_eq!(bo.get(&format!("/v1.0/groups/{group}")).ok()["displayName"], "The readers");
+    assert_eq!(bo.all(&format!("/v1.0/groups/{group}/members")).len(), 1);
+    // Existing, missing and malformed items answer alike, on every path below the group.
+    let mut answers = Vec::new();
+    for rest in [
+        "conversations".to_owned(),
+        "conversations/$count".to_owned(),
+        "threads".to_owned(),
+        format!("conversations/{conversation}"),
+        format!("conversations/{UNKNOWN}"),
+        "conversations/x".to_owned(),
+        format!("conversations/{conversation}/threads"),
+        format!("threads/{thread}"),
+        format!("threads/{thread}/posts"),
+        format!("threads/{UNKNOWN}/posts"),
+        format!("threads/{thread}/posts/{post}"),
+        format!("threads/{thread}/posts/{post}/attachments"),
+        format!("threads/{thread}/posts/{post}/attachments/{UNKNOWN}/$value"),
+    ] {
+        answers.push(
+            bo.get(&format!("/v1.0/groups/{group}/{rest}")).refused(403, "ErrorAccessDenied"),
+        );
+    }
+    assert!(answers.iter().all(|it| *it == answers[0]), "{answers:?}");
+    let reply = json!({"post": {"body": {"content": "x"}}});
+    bo.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply)
+        .refused(403, "ErrorAccessDenied");
+    bo.delete(&format!("/v1.0/groups/{group}/conversations/{conversation}"))
+        .refused(403, "ErrorAccessDenied");
+    bo.get(&format!("/v1.0/me/joinedTeams/{group}/conversations"))
+        .refused(404, "Request_ResourceNotFound");
+    // An application with the role reads it.
+    assert_eq!(
+        server.app(&["Group.Read.All"]).all(&format!("/v1.0/groups/{group}/threads")).len(),
+        1
+    );
+}
+
+#[test]
+fn lists_and_filters_show_no_more_than_reads_do() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let private = ada.group("private", "Private");
+    let public = ada.group("public", "Public");
+    ada.talk(&private, "secret", "words");
+    ada.talk(&public, "open", "words");
+    let seen = |client: &Client, id: &str| -> usize {
+        let groups = client.all("/v1.0/groups?$expand=conversations,threads($expand=posts)");
+        let group = groups.into_iter().find(|it| it["id"] == id).unwrap();
+        let threads = group["threads"].as_array().unwrap().len();
+        let conversations = group["conversations"].as_array().unwrap().len();
+        assert_eq!(threads, conversations);
+        threads
+    };
+    assert_eq!((seen(&ada, &private), seen(&ada, &public)), (1, 1));
+    assert_eq!((seen(&bo, &private), seen(&bo, &public)), (0, 1));
+    let filter = "/v1.0/groups?$filter=conversations/any(c:startswith(c/topic,'secret'))";
+    assert_eq!(ada.all(filter).len(), 1);
+    assert_eq!(bo.all(filter).len(), 0);
+    // The group's own object with its content expanded, by key.
+    bo.get(&format!("/v1.0/groups/{private}?$expand=conversations"))
+        .refused(403, "ErrorAccessDenied");
+}
+
+#[test]
+fn hidden_members_are_hidden_everywhere() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let group = ada.group("hidden", "HiddenMembership");
+    for list in ["members", "owners"] {
+        assert_eq!(ada.all(&format!("/v1.0/groups/{group}/{list}")).len(), 1);
+        assert!(bo.all(&format!("/v1.0/groups/{group}/{list}")).is_empty());
+        assert_eq!(bo.get(&format!("/v1.0/groups/{group}/{list}/$count")).text(), "0");
+        let expanded = bo.get(&format!("/v1.0/groups/{group}?$expand={list}")).ok();
+        assert_eq!(expanded[list], json!([]));
+        let filter = format!("/v1.0/groups?$filter={list}/any(m:m/displayName%20eq%20'ada')");
+        assert_eq!(ada.all(&filter).len(), 1);
+        assert!(bo.all(&filter).is_empty());
+    }
+    assert_eq!(ada.all("/v1.0/users/ada@example.org/memberOf").len(), 1);
+    assert!(bo.all("/v1.0/users/ada@example.org/memberOf").is_empty());
+    bo.get(&format!("/v1.0/groups/{group}/conversations")).refused(403, "ErrorAccessDenied");
+}
+
+#[test]
+fn a_public_group_takes_posts_of_everybody_unless_it_says_members_only() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let open = ada.group("open", "Public");
+    bo.talk(&open, "x", "y");
+    let body = json!({"displayName": "M", "mailNickname": "m", "groupTypes": ["Unified"],
+        "mailEnabled": true, "securityEnabled": false,
+        "resourceBehaviorOptions": ["AllowOnlyMembersToPost"]});
+    let members_only = ada.post("/v1.0/groups", &body).id();
+    let path = format!("/v1.0/groups/{members_only}/conversations");
+    bo.post(&path, &json!({"topic": "x"})).refused(403, "ErrorAccessDenied");
+    bo.get(&path).ok();
+    ada.talk(&members_only, "x", "y");
+}
+
+#[test]
+fn another_tenants_things_are_not_there() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("folkmoot.toml");
+    let second = "11111111-2222-4333-8444-555555555555";
+    let text = format!("[[tenant]]\nid = \"{second}\"\ndomains = [\"second.example\"]\n");
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap().to_owned();
+    let server = Server::start(folder, &["--config", &config]);
+    let ada = server.user("ada@example.org");
+    let args = ["token", "--user", "ada@example.org", "--tenant", second, "--config", &config];
+    let done = folkmoot(&args, &server.data);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    let eve = Client { token: done.stdout.trim().to_owned(), ..ada.clone() };
+
+    let group = ada.group("readers", "Public");
+    let [conversation, ..] = ada.talk(&group, "x", "y");
+    // The same nickname and the same user principal name are free in the other tenant.
+    let theirs = eve.group("readers", "Public");
+    assert_eq!(eve.get(&format!("/v1.0/groups/{theirs}")).ok()["mail"], "readers@second.example");
+    for rest in ["", "/members", "/conversations", &format!("/conversations/{conversation}")] {
+        let other = eve.get(&format!("/v1.0/groups/{group}{rest}"));
+        let unknown = eve.get(&format!("/v1.0/groups/{UNKNOWN}{rest}"));
+        // The same bytes, but for the ids in them.
+        let message = other.refused(404, "Request_ResourceNotFound");
+        let expected = unknown.refused(404, "Request_ResourceNotFound");
+        assert_eq!(message.replace(&group, UNKNOWN), expected);
+    }
+    let ada_id = ada.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    eve.get(&format!("/v1.0/users/{ada_id}")).refused(404, "Request_ResourceNotFound");
+    assert_eq!(eve.all("/v1.0/users").len(), 1);
+    assert_eq!(eve.all("/v1.0/groups").len(), 1);
+    // A tenant that the configuration does not name gets no token.
+    let done = folkmoot(&["token", "--user", "a@b.c", "--tenant", UNKNOWN], &server.data);
+    assert_eq!(done.status, Some(1));
+    assert!(done.stderr.contains("[[tenant]]"), "{}", done.stderr);
+}
+
+#[test]
+fn scopes_are_asked_for_by_each_operation() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [_, thread, _] = ada.talk(&group, "x", "y");
+    let reader = server.user_with("ada@example.org", &["Group.Read.All"]);
+    let reply = json!({"post": {"body": {"content": "x"}}});
+    reader.get(&format!("/v1.0/groups/{group}/threads/{thread}/posts")).ok();
+    for answer in [
+        reader.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply),
+        reader.delete(&format!("/v1.0/groups/{group}/threads/{thread}")),
+        reader.delete(&format!("/v1.0/groups/{group}")),
+        reader.get("/v1.0/me"),
+        reader.get("/v1.0/users"),
+    ] {
+        answer.refused(403, "ErrorAccessDenied");
+    }
+    let me = server.user_with("ada@example.org", &["User.Read"]);
+    me.get("/v1.0/me").ok();
+    me.get("/v1.0/me/memberOf").ok();
+    me.get(&format!("/v1.0/groups/{group}")).refused(403, "ErrorAccessDenied");
+}
+
+#[test]
+fn strict_mode_refuses_what_real_graph_refuses() {
+    let server = Server::start(TempDir::new().unwrap(), &["--ephemeral", "--strict-graph"]);
+    let (ada, robot) = (server.user("ada@example.org"), server.app(&["Group.ReadWrite.All"]));
+    let group = ada.group("readers", "Public");
+    let [_, thread, post] = ada.talk(&group, "x", "y");
+    let path = format!("/v1.0/groups/{group}/conversations");
+    ada.post(&format!("{path}/$ref"), &json!({"topic": "x"})).refused(405, "ErrorInvalidRequest");
+    let deep = json!({"topic": "x", "threads": [{"posts": [{"body": {"content": "x"}}]}]});
+    robot.post(&path, &deep).refused(403, "ErrorAccessDenied");
+    robot.get(&path).ok();
+    let reply = json!({"post": {"body": {"content": "x"}}});
+    robot
+        .post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply)
+        .refused(403, "ErrorAccessDenied");
+    robot
+        .post(&format!("/v1.0/groups/{group}/threads/{thread}/posts/{post}/reply"), &reply)
+        .empty(202);
+}

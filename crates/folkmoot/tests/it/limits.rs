@@ -1,0 +1,139 @@
+//! Each limit: what is at it is taken, what is one past it is refused by name.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server};
+
+fn setup() -> (Server, Client, String) {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    (server, ada, format!("/v1.0/groups/{group}/conversations"))
+}
+
+fn check(client: &Client, path: &str, named: &str, good: &Value, bad: &Value) {
+    client.post(path, good).created();
+    let answer = client.post(path, bad);
+    assert_eq!(answer.status, 400, "{named}: {}", answer.text());
+    assert!(answer.text().contains(named), "{named}: {}", answer.text());
+}
+
+fn post(post: Value) -> Value {
+    json!({"topic": "x", "threads": [{"posts": [post]}]})
+}
+
+#[test]
+fn of_a_conversation() {
+    let (_server, ada, path) = setup();
+    // Code points, not bytes.
+    let topic = |chars: usize| json!({"topic": "ü".repeat(chars)});
+    check(&ada, &path, "topic", &topic(255), &topic(256));
+    let preview = |chars: usize| json!({"topic": "x", "preview": "ü".repeat(chars)});
+    check(&ada, &path, "preview", &preview(4_096), &preview(4_097));
+    let senders = |count: usize| json!({"topic": "x", "uniqueSenders": vec!["a"; count]});
+    check(&ada, &path, "uniqueSenders", &senders(100), &senders(101));
+    let sender = |chars: usize| json!({"topic": "x", "uniqueSenders": ["ü".repeat(chars)]});
+    check(&ada, &path, "uniqueSenders[0]", &sender(256), &sender(257));
+}
+
+#[test]
+fn of_a_post() {
+    let (_server, ada, path) = setup();
+    let recipients = |count: usize| {
+        let one = |at: usize| json!({"emailAddress": {"address": format!("a{at}@example.org")}});
+        post(json!({"newParticipants": (0..count).map(one).collect::<Vec<_>>()}))
+    };
+    check(&ada, &path, "newParticipants", &recipients(500), &recipients(501));
+    let categories = |count: usize| post(json!({"categories": vec!["a"; count]}));
+    check(&ada, &path, "categories", &categories(100), &categories(101));
+    let file = |name: usize, bytes: usize| {
+        use base64::Engine as _;
+        json!({"@odata.type": "#microsoft.graph.fileAttachment", "name": "n".repeat(name),
+            "contentBytes": base64::prelude::BASE64_STANDARD.encode(vec![7; bytes])})
+    };
+    let files = |count: usize| post(json!({"attachments": vec![file(1, 1); count]}));
+    check(&ada, &path, "attachments", &files(100), &files(101));
+    let name = |chars: usize| post(json!({"attachments": [file(chars, 1)]}));
+    check(&ada, &path, "attachments[0].name", &name(256), &name(257));
+    // 3 MiB of content are 4 MiB of base64, and the rest of the body comes on top: the largest
+    // attachment inside a request is a little smaller than the attachment's own limit.
+    let size = |bytes: usize| post(json!({"attachments": [file(1, bytes)]}));
+    ada.post(&path, &size(3 * 1024 * 1024 - 400)).created();
+    let answer = ada.post(&path, &size(3 * 1024 * 1024));
+    assert_eq!(answer.status, 413, "{}", answer.text());
+}
+
+#[test]
+fn of_a_body() {
+    let (_server, ada, path) = setup();
+    let sized = |bytes: usize| {
+        let frame =
+            json!({"topic": "x", "threads": [{"posts": [{"body": {"content": ""}}]}]}).to_string();
+        frame.replace(
+            "\"content\":\"\"",
+            &format!("\"content\":\"{}\"", "y".repeat(bytes - frame.len())),
+        )
+    };
+    ada.post_text(&path, &sized(4 * 1024 * 1024)).created();
+    assert_eq!(ada.post_text(&path, &sized(4 * 1024 * 1024 + 1)).status, 413);
+    // An undeclared property of a post may nest; the post itself stands five levels deep.
+    let nested = |levels: usize| {
+        let inner = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"topic":"x","threads":[{{"posts":[{{"odd":{inner}}}]}}]}}"#)
+    };
+    ada.post_text(&path, &nested(32 - 5)).created();
+    let answer = ada.post_text(&path, &nested(32 - 4));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("odd"), "{}", answer.text());
+}
+
+#[test]
+fn of_a_group() {
+    let (_server, ada, _) = setup();
+    let group = |nickname: String, name: usize, description: usize| {
+        json!({"displayName": "n".repeat(name), "mailNickname": nickname, "groupTypes": ["Unified"],
+            "mailEnabled": true, "securityEnabled": false, "description": "d".repeat(description)})
+    };
+    let path = "/v1.0/groups";
+    check(&ada, path, "mailNickname", &group("a".repeat(64), 1, 1), &group("a".repeat(65), 1, 1));
+    check(&ada, path, "displayName", &group("b".into(), 256, 1), &group("c".into(), 257, 1));
+    check(&ada, path, "description", &group("d".into(), 1, 1_024), &group("e".into(), 1, 1_025));
+    let with_members = |nickname: &str, count: usize| {
+        let mut body = group(nickname.into(), 1, 1);
+        let one = "https://graph.microsoft.com/v1.0/users/ada@example.org";
+        body["members@odata.bind"] = json!(vec![one; count]);
+        body
+    };
+    check(&ada, path, "members@odata.bind", &with_members("f", 20), &with_members("g", 21));
+}
+
+#[test]
+fn of_a_url() {
+    let (_server, ada, path) = setup();
+    let asked = |query: &str| ada.get(&format!("{path}?{query}"));
+    let refused = |query: &str, named: &str| {
+        let why = asked(query).refused(400, "BadRequest");
+        assert!(why.contains(named), "{query}: {why}");
+    };
+    let parentheses =
+        |depth: usize| format!("$filter={}hasAttachments{}", "(".repeat(depth), ")".repeat(depth));
+    asked(&parentheses(32)).ok();
+    refused(&parentheses(33), "$filter");
+    let terms = |count: usize| {
+        let one = "hasAttachments".to_owned();
+        format!("$filter={}", vec![one; count].join("%20or%20"))
+    };
+    // Each term is a node, and each operator between two.
+    asked(&terms(200)).ok();
+    refused(&terms(201), "$filter");
+    asked("$expand=threads($expand=posts($expand=attachments))").ok();
+    refused("$expand=threads($expand=posts($expand=inReplyTo($expand=attachments)))", "$expand");
+    let items = |count: usize| format!("$select={}", vec!["topic"; count].join(","));
+    asked(&items(100)).ok();
+    refused(&items(101), "$select");
+    asked("$skip=10000").ok();
+    refused("$skip=10001", "$skip");
+    let segments = format!("/v1.0/groups{}", "/x".repeat(23));
+    assert_eq!(ada.get(&segments).status, 501);
+    ada.get(&format!("{segments}/x")).refused(400, "BadRequest");
+}

@@ -1,0 +1,368 @@
+//! Query options: what they do, and that what cannot be done is refused by name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server};
+
+struct Setup {
+    _server: Server,
+    ada: Client,
+    group: String,
+    path: String,
+}
+
+fn setup() -> Setup {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let path = format!("/v1.0/groups/{group}/conversations");
+    Setup { _server: server, ada, group, path }
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+impl Setup {
+    fn topics(&self, query: &str) -> Vec<String> {
+        let all = self.ada.all(&format!("{}?{query}", self.path));
+        all.iter().map(|it| it["topic"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn filtered(&self, filter: &str) -> Vec<String> {
+        let mut topics = self.topics(&format!("$filter={}", encode(filter)));
+        topics.sort();
+        topics
+    }
+
+    fn declare(&self, topic: &str, more: Value) {
+        let mut body = more;
+        body["topic"] = json!(topic);
+        self.ada.declare(&self.group, &body);
+    }
+}
+
+#[test]
+fn select_shows_what_is_asked_for_in_the_models_order() {
+    let it = setup();
+    it.declare("x", json!({}));
+    let page = it.ada.get(&format!("{}?$select=preview,TOPIC", it.path)).ok();
+    let names: Vec<_> = page["value"][0].as_object().unwrap().keys().cloned().collect();
+    let names: BTreeSet<_> = names.iter().map(String::as_str).collect();
+    assert_eq!(names, ["@odata.etag", "id", "preview", "topic"].into());
+    let context = page["@odata.context"].as_str().unwrap();
+    assert!(context.ends_with("/conversations(id,topic,preview)"), "{context}");
+    let group = format!("/v1.0/groups/{}", it.group);
+    // Properties of real Graph that are not here are null, not an error.
+    let select =
+        "allowExternalSenders,autoSubscribeNewMembers,hideFromAddressLists,isSubscribedByMail";
+    let body = it.ada.get(&format!("{group}?$select={select}")).ok();
+    assert_eq!(body["allowExternalSenders"], Value::Null);
+}
+
+#[test]
+fn filters_compare_as_the_protocol_says() {
+    let it = setup();
+    it.declare(
+        "Straße",
+        json!({"hasAttachments": true, "uniqueSenders": ["Ada", "Bo"], "preview": "one"}),
+    );
+    it.declare("STRASSE 2", json!({"uniqueSenders": ["bo"], "preview": "two"}));
+    it.declare("O'Hara & Söhne #1", json!({"preview": "three"}));
+    let all = ["O'Hara & Söhne #1", "STRASSE 2", "Straße"];
+    for (filter, expected) in [
+        ("topic eq 'strasse'", &all[2..]),
+        ("topic ne 'strasse'", &all[..2]),
+        ("'strasse' eq topic", &all[2..]),
+        ("topic eq 'o''hara & söhne #1'", &all[..1]),
+        ("(topic eq 'STRASSE 2')", &all[1..2]),
+        ("topic in ('straSSe','x','o''hara & SÖHNE #1')", &["O'Hara & Söhne #1", "Straße"]),
+        ("startswith(topic,'STRASSE')", &all[1..]),
+        ("endswith(topic,'2')", &all[1..2]),
+        ("contains(topic,'söhne')", &all[..1]),
+        ("contains(topic,'')", &all),
+        ("contains(topic,'%')", &[]),
+        ("hasAttachments", &all[2..]),
+        ("hasAttachments eq false", &all[..2]),
+        ("not hasAttachments", &all[..2]),
+        ("NOT(hasAttachments eq true)", &all[..2]),
+        ("hasAttachments eq true or preview eq 'two'", &all[1..]),
+        ("hasAttachments eq true and preview eq 'two'", &[]),
+        ("preview eq 'one' or preview eq 'two' and hasAttachments eq true", &all[2..]),
+        ("(preview eq 'one' or preview eq 'two') and hasAttachments eq false", &all[1..2]),
+        ("preview gt 'one'", &all[..2]),
+        ("preview le 'one'", &all[2..]),
+        ("uniqueSenders/any(s:s eq 'BO')", &all[1..]),
+        ("uniqueSenders/Any(s: startswith(s,'a'))", &all[2..]),
+        ("uniqueSenders/all(s:s eq 'bo')", &all[..2]),
+        ("uniqueSenders/any()", &all[1..]),
+        ("not uniqueSenders/any()", &all[..1]),
+        ("contains(topic,'x') eq false", &all),
+        ("true", &all),
+        ("false", &[]),
+    ] {
+        assert_eq!(it.filtered(filter), expected, "{filter}");
+    }
+    let id = it.ada.all(&it.path)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(it.filtered(&format!("id eq '{id}'")).len(), 1);
+    assert_eq!(it.filtered(&format!("id eq {}", id.to_uppercase())).len(), 1);
+    assert_eq!(it.filtered("id eq 'nonsense'").len(), 0);
+    assert_eq!(it.filtered("id ne 'nonsense'").len(), 3);
+}
+
+#[test]
+fn filters_reach_posts_and_their_senders() {
+    let it = setup();
+    it.ada.talk(&it.group, "a", "one");
+    let bo = it._server.user("bo@example.org");
+    bo.talk(&it.group, "b", "two");
+    for (filter, expected) in [
+        ("threads/any(t:t/topic eq 'A')", vec!["a"]),
+        (
+            "threads/any(t:t/posts/any(p:p/from/emailAddress/address eq 'BO@example.org'))",
+            vec!["b"],
+        ),
+        ("threads/all(t:t/isLocked eq false)", vec!["a", "b"]),
+        ("not threads/any(t:t/posts/any(p:p/hasAttachments))", vec!["a", "b"]),
+    ] {
+        assert_eq!(it.filtered(filter), expected, "{filter}");
+    }
+    let groups = it.ada.all("/v1.0/groups?$filter=groupTypes/any(c:c+eq+%27Unified%27)&$select=id");
+    assert_eq!(groups.len(), 1);
+    let none = it.ada.all("/v1.0/groups?$filter=description%20eq%20null");
+    assert_eq!(none.len(), 1);
+    // Two-valued: what is not known is not equal.
+    assert_eq!(it.ada.all("/v1.0/groups?$filter=description%20ne%20'x'").len(), 1);
+    assert_eq!(it.ada.all("/v1.0/groups?$filter=not(description%20eq%20'x')").len(), 1);
+    assert_eq!(it.ada.all("/v1.0/groups?$filter=not%20startswith(description,'x')").len(), 1);
+    assert_eq!(it.ada.all("/v1.0/groups?$filter=description%20gt%20'a'").len(), 0);
+    assert_eq!(it.ada.all("/v1.0/groups?$filter=description%20in%20(null,'x')").len(), 1);
+}
+
+#[test]
+fn order_by_sorts_folded_and_ends_in_the_id() {
+    let it = setup();
+    for (topic, preview) in [("b", "1"), ("A", "1"), ("ä", "2"), ("a", "2")] {
+        it.declare(topic, json!({"preview": preview}));
+    }
+    assert_eq!(it.topics("$orderby=topic"), ["A", "a", "b", "ä"]);
+    assert_eq!(it.topics("$orderby=topic%20desc"), ["ä", "b", "a", "A"]);
+    assert_eq!(it.topics("$orderby=preview%20desc,topic%20asc"), ["a", "ä", "A", "b"]);
+    for (query, first) in
+        [("$orderby=topic&$top=1", "A"), ("$orderby=preview%20desc,topic&$top=1", "a")]
+    {
+        // Pages of one, in the same order as in one page.
+        let whole = it.topics(&query.replace("&$top=1", ""));
+        assert_eq!(it.topics(query), whole);
+        assert_eq!(whole[0], first);
+    }
+}
+
+#[test]
+fn nulls_sort_first_and_pages_cross_them() {
+    let it = setup();
+    let make = |nickname: &str, description: Value| {
+        let body = json!({"displayName": nickname, "mailNickname": nickname, "groupTypes": ["Unified"],
+            "mailEnabled": true, "securityEnabled": false, "description": description});
+        it.ada.post("/v1.0/groups", &body).created();
+    };
+    make("g1", json!("b"));
+    make("g2", Value::Null);
+    make("g3", json!("a"));
+    let names = |query: &str| -> Vec<String> {
+        let all = it.ada.all(&format!("/v1.0/groups?{query}"));
+        all.iter().map(|it| it["mailNickname"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("$orderby=description,mailNickname&$top=1"), ["g2", "readers", "g3", "g1"]);
+    assert_eq!(
+        names("$orderby=description%20desc,mailNickname&$top=1"),
+        ["g1", "g3", "g2", "readers"]
+    );
+    assert_eq!(
+        names("$orderby=description%20desc,mailNickname%20desc&$top=2"),
+        ["g1", "g3", "readers", "g2"]
+    );
+}
+
+#[test]
+fn top_is_the_page_size_and_skip_leaves_out_the_first() {
+    let it = setup();
+    for number in 0..25 {
+        it.declare(&format!("{number:02}"), json!({}));
+    }
+    let page = |query: &str| it.ada.get(&format!("{}?{query}", it.path)).ok();
+    assert_eq!(page("")["value"].as_array().unwrap().len(), 20, "the default");
+    assert_eq!(page("$top=3")["value"].as_array().unwrap().len(), 3);
+    assert!(page("$top=25").get("@odata.nextLink").is_none());
+    assert!(page("$top=24").get("@odata.nextLink").is_some());
+    assert_eq!(
+        page("$top=2000")["value"].as_array().unwrap().len(),
+        25,
+        "above the maximum is clamped"
+    );
+    assert_eq!(it.topics("$orderby=topic&$skip=23"), ["23", "24"]);
+    assert_eq!(it.topics("$orderby=topic&$skip=3&$top=10").len(), 22);
+    let counted = page("$count=true&$top=2&$filter=startswith(topic,'1')");
+    assert_eq!(counted["@odata.count"], 10);
+    assert_eq!(it.ada.get(&format!("{}/$count", it.path)).text(), "25");
+    let some = it.ada.get(&format!("{}/$count?$filter=startswith(topic,'2')", it.path));
+    assert_eq!(some.text(), "5");
+    assert_eq!(some.header("Content-Type"), Some("text/plain"));
+}
+
+#[test]
+fn expansions_have_options_and_pages_of_their_own() {
+    let it = setup();
+    let [_, thread, _] = it.ada.talk(&it.group, "x", "0");
+    for number in 1..5 {
+        let body = json!({"post": {"body": {"content": number.to_string()}}});
+        it.ada.post(&format!("/v1.0/groups/{}/threads/{thread}/reply", it.group), &body).empty(202);
+    }
+    let query = "$expand=threads($select=topic;$expand=posts($select=body;$orderby=receivedDateTime,id;$top=2;$count=true))";
+    let page = it.ada.get(&format!("{}?{query}", it.path)).ok();
+    let thread = &page["value"][0]["threads"][0];
+    assert_eq!(thread["topic"], "x");
+    assert!(thread.get("preview").is_none());
+    assert_eq!(thread["posts@odata.count"], 5);
+    let mut posts = thread["posts"].as_array().unwrap().clone();
+    assert_eq!(posts.len(), 2);
+    let link = thread["posts@odata.nextLink"].as_str().unwrap();
+    let rest = link.strip_prefix(&format!("http://{}", it.ada.address)).unwrap();
+    posts.extend(it.ada.all(rest));
+    let texts: Vec<_> = posts.iter().map(|it| it["body"]["content"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["0", "1", "2", "3", "4"]);
+    let filtered = "$expand=threads($filter=topic%20eq%20'nothing')";
+    assert_eq!(
+        it.ada.get(&format!("{}?{filtered}", it.path)).ok()["value"][0]["threads"],
+        json!([])
+    );
+}
+
+#[test]
+fn every_row_is_on_exactly_one_page_while_others_write() {
+    let it = setup();
+    let ids: BTreeSet<String> = {
+        let (ada, group) = (&it.ada, &it.group);
+        let threads: Vec<_> = (0..4)
+            .map(|writer| {
+                let (ada, group) = (ada.clone(), group.clone());
+                std::thread::spawn(move || {
+                    // A hundred share each instant: the id alone tells them apart.
+                    let one = |number: i32| {
+                        let time = format!("2020-01-01T00:00:{:02}Z", number % 10);
+                        let body = json!({"topic": format!("{writer}/{number}"), "lastDeliveredDateTime": time});
+                        ada.declare(&group, &body)
+                    };
+                    (0..250).map(one).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|it| it.join().unwrap()).collect()
+    };
+    assert_eq!(ids.len(), 1_000);
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (ada, group, done) = (it.ada.clone(), it.group.clone(), done.clone());
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                // Before and after everything, so also on pages not yet read.
+                for time in ["2010-01-01T00:00:00Z", "2030-01-01T00:00:00Z"] {
+                    ada.declare(&group, &json!({"topic": "new", "lastDeliveredDateTime": time}));
+                }
+            }
+        })
+    };
+    for query in [
+        "$top=7",
+        "$top=33&$orderby=lastDeliveredDateTime",
+        "$top=50&$orderby=hasAttachments,topic%20desc",
+        "$top=100&$filter=topic%20ne%20'none'&$select=id",
+    ] {
+        let seen: Vec<String> = it
+            .ada
+            .all(&format!("{}?{query}", it.path))
+            .iter()
+            .map(|it| it["id"].as_str().unwrap().to_owned())
+            .collect();
+        let old: Vec<_> = seen.iter().filter(|it| ids.contains(*it)).collect();
+        assert_eq!(old.len(), 1_000, "{query}");
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "{query}: twice");
+    }
+    done.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_skiptoken_belongs_to_its_question() {
+    let it = setup();
+    it.declare("a", json!({}));
+    it.declare("b", json!({}));
+    let page = it.ada.get(&format!("{}?$top=1", it.path)).ok();
+    let link = page["@odata.nextLink"].as_str().unwrap();
+    let token = link.split("$skiptoken=").nth(1).unwrap();
+    it.ada.get(&format!("{}?$top=1&$skiptoken={token}", it.path)).ok();
+    it.ada.get(&format!("{}?$top=1&$skipToken={token}", it.path)).ok();
+    for wrong in [
+        format!("$top=1&$orderby=topic&$skiptoken={token}"),
+        format!("$top=1&$filter=hasAttachments&$skiptoken={token}"),
+        format!("$top=1&$skiptoken={}", &token[1..]),
+        "$top=1&$skiptoken=x".to_owned(),
+        "$top=1&$skiptoken=".to_owned(),
+    ] {
+        let why = it.ada.get(&format!("{}?{wrong}", it.path)).refused(400, "BadRequest");
+        assert!(why.contains("$skiptoken"), "{wrong}: {why}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_a_400_that_names_it() {
+    let it = setup();
+    for (query, named) in [
+        ("$select=bogus", "bogus"),
+        ("$select=", "$select"),
+        ("$filter=bogus%20eq%201", "bogus"),
+        ("$filter=topic%20eq", "$filter"),
+        ("$filter=topic%20eq%201", "topic"),
+        ("$filter=hasAttachments%20eq%20'yes'", "hasAttachments"),
+        ("$filter=lastDeliveredDateTime%20gt%20'soon'", "lastDeliveredDateTime"),
+        ("$filter=length(topic)%20eq%201", "length"),
+        ("$filter=topic%20has%20'x'", "has"),
+        ("$filter=topic%20add%201%20eq%202", "add"),
+        ("$filter=uniqueSenders%20eq%20'x'", "uniqueSenders"),
+        ("$filter=topic/any(t:t%20eq%20'x')", "topic"),
+        ("$filter=topic%20a%C3%A9", "$filter"),
+        ("$filter=topic%20%E6%97%A5%E6%9C%AC", "$filter"),
+        ("$orderby=uniqueSenders", "uniqueSenders"),
+        ("$orderby=bogus", "bogus"),
+        ("$orderby=topic%20des%C3%A9", "$orderby"),
+        ("$expand=bogus", "bogus"),
+        ("$expand=topic", "topic"),
+        ("$expand=*", "*"),
+        ("$expand=threads($levels=2)", "$levels"),
+        ("$top=0", "$top"),
+        ("$top=-1", "$top"),
+        ("$top=many", "$top"),
+        ("$skip=-1", "$skip"),
+        ("$count=maybe", "$count"),
+        ("$top=1&$top=2", "$top"),
+        ("$bogus=1", "$bogus"),
+        ("$search=%22x%22", "$search"),
+        ("$apply=groupby((topic))", "$apply"),
+        ("$deltatoken=x", "$deltatoken"),
+        ("$filter=topic%20eq%20@p&@p='x'", "@p"),
+        ("$top=%ZZ", "%ZZ"),
+    ] {
+        let why = it.ada.get(&format!("{}?{query}", it.path)).refused(400, "BadRequest");
+        assert!(why.contains(named), "{query}: {why}");
+    }
+    // Options of nobody's are the client's own.
+    it.ada.get(&format!("{}?custom=1&ocid=2", it.path)).ok();
+    let posts = format!("/v1.0/groups/{}/threads/x/posts", it.group);
+    let why =
+        it.ada.get(&format!("{posts}?$filter=body/content%20eq%20'x'")).refused(400, "BadRequest");
+    assert!(why.contains("body/content"), "{why}");
+}

@@ -1,0 +1,126 @@
+//! What every answer has, and the addresses that need no token.
+
+use crate::support::Server;
+
+#[test]
+fn answers_carry_the_ids_of_the_request() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let id = "e70c5c1b-8b47-68c0-3171-3d22f5e0bd54";
+    let answer = ada.send("GET", "/v1.0/me", &[("client-request-id", id)], b"");
+    assert_eq!(answer.header("client-request-id"), Some(id));
+    assert_eq!(answer.header("OData-Version"), Some("4.0"));
+    let request_id = answer.header("request-id").unwrap();
+    assert_eq!(request_id.len(), 36);
+    let error = ada.send("GET", "/v1.0/users/no@example.org", &[("client-request-id", id)], b"");
+    assert_eq!(error.json()["error"]["innerError"]["client-request-id"], id);
+    let own = ada.get("/v1.0/me");
+    assert_eq!(own.header("client-request-id"), own.header("request-id"));
+}
+
+#[test]
+fn the_model_and_the_service_document_need_no_token() {
+    let server = Server::ephemeral();
+    let anonymous = server.anonymous();
+    let metadata = anonymous.get("/v1.0/$metadata");
+    assert_eq!(metadata.status, 200);
+    assert!(metadata.header("Content-Type").unwrap().starts_with("application/xml"));
+    for part in [
+        "<edmx:Edmx",
+        "EntityType Name=\"conversation\"",
+        "Name=\"reply\"",
+        "EntitySet Name=\"groups\"",
+    ] {
+        assert!(metadata.text().contains(part), "{part}");
+    }
+    for path in ["/v1.0", "/v1.0/", "/beta/"] {
+        let document = anonymous.get(path).ok();
+        let names: Vec<_> = document["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["groups", "users", "me"], "{path}");
+    }
+    let preflight =
+        anonymous.send("OPTIONS", "/v1.0/me", &[("Origin", "https://example.org")], b"");
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("Access-Control-Allow-Origin"), Some("*"));
+    assert!(preflight.header("Access-Control-Allow-Credentials").is_none());
+}
+
+#[test]
+fn an_entity_has_an_etag_and_a_304() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [conversation, thread, _] = ada.talk(&group, "x", "y");
+    let path = format!("/v1.0/groups/{group}/conversations/{conversation}");
+    let read = ada.get(&path);
+    let etag = read.header("ETag").unwrap().to_owned();
+    assert_eq!(read.ok()["@odata.etag"], etag.as_str());
+    let again = |etag: &str| ada.send("GET", &path, &[("If-None-Match", etag)], b"");
+    again(&etag).empty(304);
+    again("*").empty(304);
+    assert_eq!(again("W/\"x\"").status, 200);
+    let reply = serde_json::json!({"post": {"body": {"content": "z"}}});
+    ada.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply).empty(202);
+    assert_eq!(again(&etag).status, 200);
+}
+
+#[test]
+fn a_head_is_a_get_without_its_body() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let get = ada.get("/v1.0/me");
+    let head = ada.send("HEAD", "/v1.0/me", &[], b"");
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("Content-Length"), get.header("Content-Length"));
+}
+
+#[test]
+fn what_is_not_served_says_what_is() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    for path in
+        ["/v1.0/nonsense", "/v1.0/me/messages", "/beta/groups/x/calendar/events", "/v1.0/$batch"]
+    {
+        let why = ada.get(path).refused(501, "NotImplemented");
+        assert!(why.contains("groups") && why.contains("docs/"), "{why}");
+    }
+    let answer = ada.send("PATCH", "/v1.0/me", &[("Content-Type", "application/json")], b"{}");
+    answer.refused(405, "ErrorInvalidRequest");
+    assert_eq!(answer.header("Allow"), Some("GET"));
+    assert_eq!(server.anonymous().get("/nonsense").status, 404);
+}
+
+#[test]
+fn metadata_none_leaves_only_what_paging_needs() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    ada.talk(&group, "x", "y");
+    ada.talk(&group, "x", "y");
+    let accept = [("Accept", "application/json;odata.metadata=none")];
+    let path = format!("/v1.0/groups/{group}/conversations?$top=1&$count=true");
+    let page = ada.send("GET", &path, &accept, b"").ok();
+    let names: Vec<_> = page.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["@odata.count", "@odata.nextLink", "value"]);
+    assert!(page["value"][0].as_object().unwrap().keys().all(|it| !it.starts_with('@')));
+}
+
+#[test]
+fn links_follow_a_named_proxy_and_nobody_else() {
+    let forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "talk.example.org")];
+    let context = |args: &[&str]| {
+        let server = Server::start(tempfile::TempDir::new().unwrap(), args);
+        let ada = server.user("ada@example.org");
+        let me = ada.send("GET", "/v1.0/me", &forwarded, b"").ok();
+        (me["@odata.context"].as_str().unwrap().to_owned(), server.address.clone())
+    };
+    let (trusted, _) = context(&["--ephemeral", "--trust-proxy", "127.0.0.1"]);
+    assert_eq!(trusted, "https://talk.example.org/v1.0/$metadata#users/$entity");
+    let (other, address) = context(&["--ephemeral", "--trust-proxy", "10.0.0.1"]);
+    assert_eq!(other, format!("http://{address}/v1.0/$metadata#users/$entity"));
+}
