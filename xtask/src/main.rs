@@ -1,1 +1,109 @@
-fn main() {}
+//! What a developer runs: `cargo xtask test`, `tidy`, `bench`.
+//!
+//! **Invariant:** each task says what it does before it does it, and ends with status 0 only where all
+//! of it is well.
+#![expect(clippy::print_stdout, reason = "a task talks to the person who runs it")]
+
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+
+/// The version of cargo-deny that is installed where there is none.
+const DENY_VERSION: &str = "0.20.2";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check and every test, and bring what they need
+    Test {
+        /// Leave out what needs packages from a registry: cargo-deny and the real clients
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Check what the compiler cannot: the arrows between rooms, sizes, paths in documents
+    Tidy,
+    /// Measure the server against its ceilings; takes some minutes
+    Bench {
+        /// Arguments of the benchmark itself; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = root()?;
+    match Cli::parse().task {
+        Task::Test { quick } => test(&root, quick),
+        Task::Tidy => tidy::run(&root),
+        Task::Bench { arguments } => bench(&root, &arguments),
+    }
+}
+
+fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
+    run(root, "cargo", &["fmt", "--all", "--check"])?;
+    tidy::run(root)?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    run(root, "cargo", &clippy)?;
+    run(root, "cargo", &["test", "--workspace"])?;
+    if quick {
+        println!("\n== left out: cargo deny, and the clients in clients/");
+        return Ok(());
+    }
+    deny(root)?;
+    run(root, "cargo", &["build", "--package", "folkmoot"])?;
+    let binary = target(root)?.join("debug/folkmoot");
+    run(root, "clients/run.sh", &[&binary.to_string_lossy()])
+}
+
+/// Licences, sources and bans of all dependencies. The advisory database is a git repository of its
+/// own and is not asked.
+fn deny(root: &Path) -> anyhow::Result<()> {
+    let found = Command::new("cargo").args(["deny", "--version"]).output()?.status.success();
+    if !found {
+        let install = ["install", "cargo-deny", "--locked", "--version", DENY_VERSION];
+        run(root, "cargo", &install)?;
+    }
+    run(root, "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"])
+}
+
+fn bench(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    run(root, "cargo", &["build", "--release", "--package", "folkmoot", "--package", "bench"])?;
+    let binary = target(root)?.join("release/bench");
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    run(root, &binary.to_string_lossy(), &arguments)
+}
+
+fn run(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    println!("\n== {program} {}", arguments.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !status.success() {
+        bail!("{program} {} failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn root() -> anyhow::Result<PathBuf> {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(xtask.parent().context("xtask stands in the workspace")?.to_owned())
+}
+
+fn target(root: &Path) -> anyhow::Result<PathBuf> {
+    Ok(match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => std::path::absolute(root.join(folder))?,
+        None => root.join("target"),
+    })
+}

@@ -4,6 +4,7 @@
 //! doors (`cli`, `api`) call `service`, `service` calls `store`, and nothing calls up.
 
 mod cli;
+mod config;
 mod server;
 
 mod api;

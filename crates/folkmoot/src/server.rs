@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins};
 use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, Scopes, SigningKey, Verifier};
-use crate::cli::Config;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::ids::TenantId;
-use crate::service::{Error, limits, users};
+use crate::service::{Error, Service, limits, users};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Key, Purpose, Settings, Store, Tx};
 
@@ -175,8 +175,7 @@ impl Server {
     /// The routes of every server; what is served at a root of the API comes from one handler.
     pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
         let api = Arc::new(Api {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
+            service: Service::new(self.store.clone(), self.clock.clone()),
             verifier: self.verifier.clone(),
             tenants: self.tenants.iter().map(|it| it.id).collect(),
             origins,

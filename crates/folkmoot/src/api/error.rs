@@ -8,8 +8,6 @@ use odata::json::write_string;
 
 use crate::auth::TokenError;
 use crate::service;
-use crate::store;
-use crate::store::skiptoken::Refused;
 
 /// A refused request.
 #[derive(Debug, thiserror::Error)]
@@ -87,11 +85,17 @@ impl Error {
     /// The answer to the request.
     pub(crate) fn answer(&self, about: &About<'_>) -> Answer {
         let (status, code) = self.status_and_code();
-        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(request_id = about.request_id, error = %self, "a request failed");
-            format!("The server failed; its log says why under request-id {}.", about.request_id)
-        } else {
-            self.to_string()
+        let message = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                tracing::error!(request_id = about.request_id, error = %self, "a request failed");
+                let id = about.request_id;
+                format!("The server failed; its log says why under request-id {id}.")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::warn!(request_id = about.request_id, error = %self, "a request was put off");
+                "The server cannot do this now. Please retry later.".to_owned()
+            }
+            _ => self.to_string(),
         };
         Answer { status, headers: self.headers(status), body: envelope(code, &message, about) }
     }
@@ -142,16 +146,10 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Property { .. } | E::AlreadyThere(_) => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
         E::Request(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
-        E::SkipToken(Refused::Malformed | Refused::OtherOptions) => {
-            (StatusCode::BAD_REQUEST, "BadRequest")
-        }
-        E::Store(store::Error::Busy | store::Error::Unavailable(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable")
-        }
-        E::Store(store::Error::Deadline | store::Error::TooManyRows(_)) => {
-            (StatusCode::BAD_REQUEST, "InefficientFilter")
-        }
-        E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "generalException"),
+        E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+        E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
+        E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),
+        E::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "generalException"),
     }
 }
 

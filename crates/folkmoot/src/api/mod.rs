@@ -24,21 +24,17 @@ use crate::access::Caller;
 use crate::api::error::{About, Error};
 use crate::api::operations::{Row, Strict};
 use crate::auth::{TokenError, Verifier, bearer};
-use crate::clock::Clock;
 use crate::ids::{TenantId, UserId};
 use crate::model::MODEL;
-use crate::service::{Ctx, limits};
-use crate::store::Store;
+use crate::service::{Ctx, Service, limits};
 
 /// The tenant of personal Microsoft accounts.
 pub(crate) const PERSONAL: uuid::Uuid = uuid::uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
 
 /// What the door needs.
 pub(crate) struct Api {
-    /// Where everything is kept.
-    pub(crate) store: Arc<Store>,
-    /// The time and new ids.
-    pub(crate) clock: Arc<Clock>,
+    /// The rules.
+    pub(crate) service: Service,
     /// Checks tokens.
     pub(crate) verifier: Arc<Verifier>,
     /// The tenants that are served.
@@ -63,7 +59,7 @@ struct Call {
 pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     let (parts, body) = request.into_parts();
     let below = root::below(parts.uri.path())?;
-    let request_id = api.clock.id().hyphenated().to_string();
+    let request_id = api.service.clock().id().hyphenated().to_string();
     let client_request_id = parts
         .headers
         .get("client-request-id")
@@ -77,7 +73,7 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
     let mut response = match carry_out(&api, root, path, parts, body).await {
         Ok(response) => response,
         Err(error) => {
-            let date = api.clock.now().to_string();
+            let date = api.service.clock().now().to_string();
             let about = About {
                 date: date.trim_end_matches('Z'),
                 request_id: &request_id,
@@ -151,7 +147,7 @@ async fn carry_out(
         other => Error::Url(other.to_string()),
     })?;
     let row = permitted(api, &caller, &bound, &parts.method, &path)?;
-    let ctx = Ctx { store: api.store.clone(), clock: api.clock.clone(), caller, root };
+    let ctx = api.service.ctx(caller, root);
     let call = Call { ctx, row, path: bound, self_path: path, parts };
     if row.method == Method::GET {
         read::answer(call).await
@@ -163,7 +159,7 @@ async fn carry_out(
 fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let token = header.and_then(bearer).ok_or(TokenError::Missing)?;
-    let verified = api.verifier.verify(token, api.clock.unix_seconds())?;
+    let verified = api.verifier.verify(token, api.service.clock().unix_seconds())?;
     if verified.tenant == PERSONAL {
         return Err(Error::PersonalAccount);
     }

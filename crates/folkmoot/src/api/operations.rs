@@ -220,3 +220,65 @@ fn owner(path: &Path) -> &'static str {
 pub(crate) fn rows(shape: &str) -> impl Iterator<Item = &'static Row> {
     OPERATIONS.iter().filter(move |row| row.shape == shape)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    /// `docs/operations.md`, as the table says it.
+    fn document() -> String {
+        let mut out = String::from(
+            "# Operations\n\nMade from the operation table (`api/operations.rs`) by `BLESS=1 cargo test -p folkmoot \
+             operations`.\n\nA shape is written from the last entity that the path goes through: \
+             `group/conversations` stands for `/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations` and \
+             every other way there, with keys as segments or in parentheses. Every list also has `/$count`. Any one of \
+             the permissions is enough. In strict mode (`--strict-graph`), operations that real Graph does not offer are \
+             405, and those that it offers to users alone are 403 for applications.\n\n\
+             | method | shape | delegated scopes | application roles | real Graph |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+        let names = |scopes: Scopes| {
+            let names: Vec<_> = scopes.names().collect();
+            if names.is_empty() { "not for applications".to_owned() } else { names.join(", ") }
+        };
+        for row in OPERATIONS {
+            let (delegated, application) = (names(row.delegated), names(row.application));
+            let application =
+                if application == delegated { "the same".to_owned() } else { application };
+            let graph = match row.strict {
+                Strict::Served => "the same",
+                Strict::NotToApps => "users only",
+                Strict::NotOffered => "not offered",
+            };
+            let _ = writeln!(
+                out,
+                "| {} | `{}` | {delegated} | {application} | {graph} |",
+                row.method, row.shape
+            );
+        }
+        out
+    }
+
+    #[test]
+    fn operations_are_documented() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written == document(), "run BLESS=1 cargo test -p folkmoot operations");
+    }
+
+    #[test]
+    fn a_method_and_a_shape_are_one_operation() {
+        for (at, row) in OPERATIONS.iter().enumerate() {
+            let same = |it: &&Row| it.method == row.method && it.shape == row.shape;
+            assert_eq!(OPERATIONS[..at].iter().find(same).map(|it| it.operation), None, "{row:?}");
+            let known = row.application == NOBODY || row.application.names().next().is_some();
+            assert!(known && row.delegated.names().next().is_some(), "{row:?}");
+        }
+    }
+}

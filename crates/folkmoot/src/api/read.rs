@@ -14,8 +14,6 @@ use crate::api::{Call, empty, json};
 use crate::model::MODEL;
 use crate::service::limits;
 use crate::service::read::{self, Answer, Read};
-use crate::store::blobs::Download;
-use crate::store::etag;
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let query = call.parts.uri.query().unwrap_or_default();
@@ -34,9 +32,9 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let expanded = !query.expand.is_empty();
     let request = Read { path: call.path, query, options, self_path: call.self_path, annotations };
     Ok(match read::read(&call.ctx, request).await? {
-        Answer::Json { body, version } => {
+        Answer::Json { body, etag } => {
             // Expanded entities have versions of their own, which the ETag does not cover.
-            let etag = version.filter(|_| !expanded).map(etag);
+            let etag = etag.filter(|_| !expanded);
             let known = call.parts.headers.get(header::IF_NONE_MATCH);
             match (etag, known) {
                 (Some(etag), Some(known)) if matches(known, &etag) => {
@@ -47,7 +45,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
             }
         }
         Answer::Count(count) => text(count),
-        Answer::Download(download) => attachment(download),
+        Answer::Download { content_type, name, bytes } => attachment(content_type, &name, bytes),
     })
 }
 
@@ -85,15 +83,14 @@ fn text(count: i64) -> Response {
 }
 
 /// What somebody else has uploaded: to be saved, never to be shown as a page of this server's.
-fn attachment(download: Download) -> Response {
-    let Download { content_type, name, bytes } = download;
+fn attachment(content_type: Option<String>, name: &str, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     let content_type = content_type
         .and_then(|it| HeaderValue::from_str(&it).ok())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // RFC 6266: the name in UTF-8, percent-encoded as RFC 8187 says.
-    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     let disposition = format!("attachment; filename*=UTF-8''{name}");
     let disposition =
         HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));

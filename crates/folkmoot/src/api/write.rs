@@ -19,7 +19,6 @@ use crate::api::operations::Operation;
 use crate::api::{Call, empty};
 use crate::model::MODEL;
 use crate::service::{Created, conversations, groups, limits, posts, threads};
-use crate::store::etag;
 
 pub(super) async fn answer(call: Call, body: Body) -> Result<Response, Error> {
     let Call { ctx, row, path, parts, .. } = call;
@@ -92,9 +91,7 @@ pub(super) async fn answer(call: Call, body: Body) -> Result<Response, Error> {
 fn created(created: Created) -> Result<Response, Error> {
     let mut response = super::json(StatusCode::CREATED, created.body);
     let headers = response.headers_mut();
-    for (name, text) in
-        [(header::LOCATION, created.location), (header::ETAG, etag(created.version))]
-    {
+    for (name, text) in [(header::LOCATION, created.location), (header::ETAG, created.etag)] {
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(name, value);
         }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{Config, group, token};
+use crate::cli::{group, token};
+use crate::config::Config;
 use crate::server::Server;
 
 /// A request over the socket is no longer than this.

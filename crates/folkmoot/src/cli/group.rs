@@ -7,7 +7,8 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Visibility;
-use crate::cli::{Common, control};
+use crate::cli::control;
+use crate::config::Common;
 use crate::server::Server;
 use crate::service::groups;
 

@@ -3,7 +3,6 @@
 //! **Invariant:** answers go to standard output, everything else to standard error; the exit status is
 //! 0 for done, 1 for failed, 2 for wrong usage.
 
-mod config;
 mod control;
 mod group;
 mod serve;
@@ -12,8 +11,6 @@ mod token;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-pub(crate) use config::{Common, Config};
 
 /// A server for group conversations that every Microsoft Graph client already speaks.
 #[derive(Parser)]

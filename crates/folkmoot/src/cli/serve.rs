@@ -16,8 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Origins;
-use crate::cli::{Common, Config, control};
+use crate::cli::control;
 use crate::clock::Clock;
+use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};

@@ -7,7 +7,8 @@ use clap::ArgGroup;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Scope;
-use crate::cli::{Common, control};
+use crate::cli::control;
+use crate::config::Common;
 use crate::server::{Server, Subject};
 
 /// Print a bearer token of the built-in issuer, and nothing else.

@@ -92,7 +92,7 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Cre
     target.single = true;
     target.url = format!("groups/{group}/conversations/{id}");
     let (query, ty) = (read::whole(&CONVERSATION), draft.type_sent);
-    let (mut body, version) = read::written(tx, ctx, &target, &query, ty.as_deref()).await?;
+    let (mut body, etag) = read::written(tx, ctx, &target, &query, ty.as_deref()).await?;
     if let Some(made) = made {
         let (thread, post) = (made.thread, made.post);
         let threads =
@@ -101,7 +101,7 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Cre
     }
     body.push(b'}');
     let location = format!("{}/{}", ctx.root, target.url);
-    Ok(Created { body, version, location })
+    Ok(Created { body, etag, location })
 }
 
 /// Adds a reference to a conversation (`{"@odata.id": …}`): nothing changes, since a conversation

@@ -54,9 +54,27 @@ pub(crate) enum Error {
     /// A `$skiptoken` of another request.
     #[error(transparent)]
     SkipToken(#[from] Refused),
-    /// The store.
+    /// The store cannot do it now; the same request may succeed later.
+    #[error("{0}")]
+    Later(store::Error),
+    /// The read was too large, or took too long.
+    #[error(
+        "The request was too costly to answer: {0}. Ask for less: a smaller $top, fewer or narrower $expand, or a $filter on lastDeliveredDateTime or receivedDateTime."
+    )]
+    Inefficient(store::Error),
+    /// A defect of this server.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Fault(store::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Busy | store::Error::Unavailable(_) => Error::Later(error),
+            store::Error::Deadline | store::Error::TooManyRows(_) => Error::Inefficient(error),
+            other => Error::Fault(other),
+        }
+    }
 }
 
 impl Error {

@@ -28,14 +28,35 @@ use crate::store::feed::Actor;
 /// What a request is carried out with.
 #[derive(Clone)]
 pub(crate) struct Ctx {
-    /// Where everything is kept.
-    pub(crate) store: Arc<Store>,
-    /// The time and new ids.
-    pub(crate) clock: Arc<Clock>,
-    /// Who asks.
-    pub(crate) caller: Caller,
+    store: Arc<Store>,
+    clock: Arc<Clock>,
+    caller: Caller,
     /// What links in the answer begin with, such as `https://host/v1.0`.
-    pub(crate) root: String,
+    root: String,
+}
+
+/// Where every request's [`Ctx`] comes from.
+#[derive(Clone)]
+pub(crate) struct Service {
+    store: Arc<Store>,
+    clock: Arc<Clock>,
+}
+
+impl Service {
+    /// The rules over a store.
+    pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>) -> Service {
+        Service { store, clock }
+    }
+
+    /// The time and new ids.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What a request of `caller` is carried out with; links in its answer begin with `root`.
+    pub(crate) fn ctx(&self, caller: Caller, root: String) -> Ctx {
+        Ctx { store: self.store.clone(), clock: self.clock.clone(), caller, root }
+    }
 }
 
 impl Ctx {
@@ -53,8 +74,8 @@ impl Ctx {
 pub(crate) struct Created {
     /// The JSON of it.
     pub(crate) body: Vec<u8>,
-    /// Its version.
-    pub(crate) version: i64,
+    /// Its ETag.
+    pub(crate) etag: String,
     /// Its own address.
     pub(crate) location: String,
 }

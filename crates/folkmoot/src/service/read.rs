@@ -11,7 +11,7 @@ use crate::service::{Ctx, Error, limits};
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found};
-use crate::store::{Tx, skiptoken};
+use crate::store::{Tx, etag, skiptoken};
 
 /// A bound GET.
 #[derive(Debug)]
@@ -31,12 +31,12 @@ pub(crate) struct Read {
 /// What a GET is answered with.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// JSON; with the version of the entity, where it is one.
-    Json { body: Vec<u8>, version: Option<i64> },
+    /// JSON; with the ETag of the entity, where it is one.
+    Json { body: Vec<u8>, etag: Option<String> },
     /// A bare number.
     Count(i64),
     /// The bytes of an attachment.
-    Download(Download),
+    Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
 }
 
 /// Carries out a GET.
@@ -60,7 +60,7 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
             let found = entity(tx, &at, &request.query, request.annotations, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
-            Ok(Answer::Json { body, version: Some(found.version) })
+            Ok(Answer::Json { body, etag: Some(etag(found.version)) })
         }
         _ => page(tx, ctx, request, &at).await,
     }
@@ -118,7 +118,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         push_member(&mut body, "@odata.nextLink", &link);
     }
     body.push(b'}');
-    Ok(Answer::Json { body, version: None })
+    Ok(Answer::Json { body, etag: None })
 }
 
 async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {
@@ -130,7 +130,8 @@ async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
     let found = blobs::download(tx, at.group()?.id, id).await?;
-    Ok(Answer::Download(found.ok_or(Error::ItemNotFound)?))
+    let Download { content_type, name, bytes } = found.ok_or(Error::ItemNotFound)?;
+    Ok(Answer::Download { content_type, name, bytes })
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.
@@ -142,7 +143,7 @@ pub(crate) async fn written(
     at: &Target,
     query: &Query,
     type_sent: Option<&str>,
-) -> Result<(Vec<u8>, i64), Error> {
+) -> Result<(Vec<u8>, String), Error> {
     let mut body = b"{".to_vec();
     push_member(&mut body, "@odata.context", &entity_context(ctx, at, query));
     if let Some(ty) = type_sent {
@@ -151,7 +152,7 @@ pub(crate) async fn written(
     }
     let url = format!("{}/{}", ctx.root, at.url);
     let found = entity(tx, at, query, true, &url, &mut body).await?.ok_or(Error::ItemNotFound)?;
-    Ok((body, found.version))
+    Ok((body, etag(found.version)))
 }
 
 /// A query without options.

@@ -39,10 +39,10 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 at.url = format!("{}/{id}", at.url);
                 let query = read::whole(&THREAD);
                 let ty = type_sent.as_deref();
-                let (mut body, version) = read::written(tx, &inner, &at, &query, ty).await?;
+                let (mut body, etag) = read::written(tx, &inner, &at, &query, ty).await?;
                 body.push(b'}');
                 let location = format!("{}/{}", inner.root, at.url);
-                Ok(Created { body, version, location })
+                Ok(Created { body, etag, location })
             })
         })
         .await
