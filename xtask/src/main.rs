@@ -73,7 +73,7 @@ fn deny(root: &Path) -> anyhow::Result<()> {
         let install = ["install", "cargo-deny", "--locked", "--version", DENY_VERSION];
         run(root, "cargo", &install)?;
     }
-    run(root, "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"])
+    run(root, "cargo", &["deny", "check", "licenses", "bans", "sources"])
 }
 
 fn bench(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
