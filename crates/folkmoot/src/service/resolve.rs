@@ -68,11 +68,14 @@ pub(crate) async fn resolve(
     path: &Path,
     must_exist: bool,
 ) -> Result<Target, Error> {
-    if let Some(user) = ctx.caller.user {
+    let mut at = start(ctx, path)?;
+    // What begins with a group learns of its caller with the group, by one statement.
+    let by_group =
+        at.entity.edm.name == "group" && matches!(path.steps.first(), Some(Step::Key(_)));
+    if let (Some(user), false) = (ctx.caller.user, by_group) {
         let known = users::find(tx, ctx.caller.tenant, user).await?;
         known.filter(|it| !it.disabled).ok_or(Error::NoSuchUser)?;
     }
-    let mut at = start(ctx, path)?;
     for step in &path.steps {
         match step {
             Step::Key(text) => key(tx, ctx, &mut at, text).await?,
@@ -128,7 +131,11 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
         }
         let caller = ctx.caller.clone();
         let facts = groups::facts(tx, caller.tenant, GroupId(id), caller.user).await?;
-        at.access = Access::to_group(caller, facts.ok_or_else(unknown)?);
+        let facts = facts.ok_or_else(unknown)?;
+        if !facts.caller_is_active {
+            return Err(Error::NoSuchUser);
+        }
+        at.access = Access::to_group(caller, facts);
         at.place = Place::Set;
         at.context = "groups".into();
         at.url = format!("groups/{}", id.hyphenated());

@@ -39,6 +39,7 @@ fn in_group() -> Access {
         members_only_posting: false,
         is_member: true,
         is_owner: false,
+        caller_is_active: true,
     };
     Access::to_group(caller(), facts)
 }

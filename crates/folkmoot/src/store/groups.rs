@@ -97,7 +97,8 @@ pub(crate) async fn facts(
 ) -> Result<Option<GroupFacts>, Error> {
     let sql = "select number, display_name, mail, visibility, members_only_posting, \
         exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
-        exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1) \
+        exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1), \
+        coalesce((select not u.disabled from users u where u.id = $1), $1 is null) \
         from groups g where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
     tx.first(sql, binds![user, group, tenant], |row| {
         Ok(GroupFacts {
@@ -110,6 +111,7 @@ pub(crate) async fn facts(
             members_only_posting: row.bool(4)?,
             is_member: row.bool(5)?,
             is_owner: row.bool(6)?,
+            caller_is_active: row.bool(7)?,
         })
     })
     .await

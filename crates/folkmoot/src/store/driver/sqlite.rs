@@ -360,14 +360,14 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn read_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, deadline: &Deadline) {
     while let Ok(mut job) = queue.recv() {
         deadline.start();
-        let begun = tx.batch("begin");
+        let begun = tx.execute_now("begin", &[]);
         if begun.is_ok() {
             job.run(&mut tx);
         }
         deadline.stop();
         // Nothing was written: how the snapshot ends does not matter.
-        let _ = tx.batch("rollback");
-        job.finish(begun.as_ref());
+        let _ = tx.execute_now("rollback", &[]);
+        job.finish(begun.as_ref().map(|_| &()));
     }
 }
 
@@ -391,7 +391,7 @@ fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>) {
 
 /// Runs all commands of a group in one transaction, each under its own savepoint.
 fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
-    tx.batch("begin immediate")?;
+    tx.execute_now("begin immediate", &[])?;
     let (mut changes, mut indexed) = (Vec::new(), Vec::new());
     for job in group.iter_mut() {
         tx.changes.clear();

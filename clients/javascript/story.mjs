@@ -1,0 +1,256 @@
+// A story told with Microsoft's Graph client for JavaScript, as it comes from npm, against a running
+// server.
+//
+// The server is an ephemeral Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file
+// that NODE_EXTRA_CA_CERTS names.
+//
+// Invariant: everything goes through the client, and all that the story needs it makes by Graph calls.
+
+import { isDeepStrictEqual, inspect } from "node:util";
+import { randomUUID } from "node:crypto";
+import graph from "@microsoft/microsoft-graph-client";
+
+const { Client, GraphError, PageIterator, ResponseType } = graph;
+
+const URL_OF_SERVER = (process.env.FOLKMOOT_URL ?? "").replace(/\/$/, "");
+const UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d";
+const MANY = 45;
+const ODD_TOPIC = "O'Hara & Söhne #1 + 100 %";
+const FILE = Buffer.from(Array.from({ length: 5120 }, (_, index) => index % 256));
+
+let passed = 0;
+
+/** One check of the story: `got` is `expected`, or the story ends here. */
+function check(what, got, expected) {
+  if (!isDeepStrictEqual(got, expected)) {
+    throw new Error(`${what}: got ${inspect(got)}, expected ${inspect(expected)}`);
+  }
+  passed += 1;
+}
+
+/** The call is refused, with an error that the client could read. */
+async function checkError(what, call, status, code) {
+  let error;
+  try {
+    const answer = await call;
+    throw new Error(`${what}: got ${inspect(answer)}, expected an error ${code}`);
+  } catch (caught) {
+    error = caught;
+  }
+  if (!(error instanceof GraphError)) throw error;
+  check(`${what}: status and code`, [error.statusCode, error.code], [status, code]);
+  check(`${what}: has a message`, error.message.length > 0, true);
+  check(`${what}: has a request id`, typeof error.requestId, "string");
+  check(`${what}: has a date`, Number.isNaN(error.date.getTime()), false);
+}
+
+/** A client that calls as this user; the server gives a token for the asking. */
+async function signIn(user) {
+  const answer = await fetch(`${URL_OF_SERVER}/_test/token`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ user }),
+  });
+  if (!answer.ok) throw new Error(`no token for ${user}: ${answer.status} ${await answer.text()}`);
+  const token = (await answer.json()).access_token;
+  return Client.init({
+    baseUrl: `${URL_OF_SERVER}/`,
+    defaultVersion: "v1.0",
+    customHosts: new Set([new URL(URL_OF_SERVER).hostname]),
+    authProvider: (done) => done(null, token),
+  });
+}
+
+const post = (content) => ({ body: { contentType: "text", content } });
+
+async function makeGroup(ada, bo) {
+  const nickname = `javascript-${randomUUID()}`;
+  const group = await ada.api("/groups").post({
+    displayName: "Readers & writers",
+    mailNickname: nickname,
+    groupTypes: ["Unified"],
+    mailEnabled: true,
+    securityEnabled: false,
+    visibility: "Private",
+  });
+  check("group: name", group.displayName, "Readers & writers");
+  check("group: types", group.groupTypes, ["Unified"]);
+  check("group: address", group.mail.split("@")[0], nickname);
+  const found = await ada.api("/groups").filter(`mailNickname eq '${nickname}'`).select("id").get();
+  check("group: found by its nickname", found.value.map((it) => it.id), [group.id]);
+
+  const me = await ada.api("/me").get();
+  check("me", [me.userPrincipalName, me.displayName], ["ada@example.org", "ada"]);
+  const other = await bo.api("/me").get();
+  const here = `/groups/${group.id}`;
+  await checkError(
+    "an outsider reads", bo.api(`${here}/conversations`).get(), 403, "ErrorAccessDenied",
+  );
+  await ada.api(`${here}/members/$ref`).post({
+    "@odata.id": `https://graph.microsoft.com/v1.0/directoryObjects/${other.id}`,
+  });
+  const members = (await ada.api(`${here}/members`).get()).value;
+  check(
+    "members", members.map((it) => it.userPrincipalName).sort(),
+    ["ada@example.org", "bo@example.org"],
+  );
+  check("members are users", members[0]["@odata.type"], "#microsoft.graph.user");
+  const joined = (await bo.api("/me/memberOf").get()).value;
+  check("groups of the new member", joined.some((it) => it.id === group.id), true);
+  return group.id;
+}
+
+/** A conversation with its thread and first post in one request; its ids. */
+async function talk(ada, here) {
+  const content = "<p>Soup &amp; bread, at noon?</p>";
+  const made = await ada.api(`${here}/conversations`).post({
+    topic: "Lunch",
+    threads: [{ posts: [{ body: { contentType: "html", content } }] }],
+  });
+  check("conversation: topic", made.topic, "Lunch");
+  check("conversation: one post", made.threads[0].posts.length, 1);
+  const read = await ada.api(`${here}/conversations/${made.id}`).get();
+  check(
+    "conversation read", [read.topic, read.preview, read.uniqueSenders, read.hasAttachments],
+    ["Lunch", "Soup & bread, at noon?", ["ada"], false],
+  );
+  const thread = await ada.api(`${here}/threads/${made.threads[0].id}`).get();
+  check(
+    "thread", [thread.id, thread.topic, thread.isLocked], [made.threads[0].id, "Lunch", false],
+  );
+  const threads = await ada.api(`${here}/conversations/${made.id}/threads`).get();
+  check("threads of the conversation", threads.value.map((it) => it.id), [thread.id]);
+  return [made.id, thread.id];
+}
+
+/** The new member replies with a file; it is read back by the other. */
+async function reply(bo, ada, thread) {
+  await bo.api(`${thread}/reply`).post({
+    post: {
+      ...post("Yes, see the menu"),
+      attachments: [{
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        name: "the menu.bin",
+        contentType: "application/x-menu",
+        contentBytes: FILE.toString("base64"),
+      }],
+    },
+  });
+  const posts = (await ada.api(`${thread}/posts`).expand("attachments").get()).value;
+  check("two posts", posts.length, 2);
+  const [first, second] = posts;
+  check("first post", [first.body.contentType, first.hasAttachments, first.attachments], [
+    "html", false, [],
+  ]);
+  check("reply", [second.body.content, second.hasAttachments], ["Yes, see the menu", true]);
+  check("reply: sender", second.sender.emailAddress.address, "bo@example.org");
+  const [file] = second.attachments;
+  check(
+    "attachment", [file["@odata.type"], file.name, file.contentType, file.size],
+    ["#microsoft.graph.fileAttachment", "the menu.bin", "application/x-menu", FILE.length],
+  );
+  check("attachment: content", Buffer.from(file.contentBytes, "base64").equals(FILE), true);
+  const address = `${thread}/posts/${second.id}/attachments`;
+  const one = await ada.api(`${address}/${file.id}`).get();
+  check("attachment by its id", one.name, file.name);
+  const value = ada.api(`${address}/${file.id}/$value`).responseType(ResponseType.ARRAYBUFFER);
+  check("attachment downloaded", Buffer.from(await value.get()).equals(FILE), true);
+  const stream = await ada.api(`${address}/${file.id}/$value`).getStream();
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  check("attachment streamed", Buffer.concat(chunks).equals(FILE), true);
+}
+
+/** Many conversations, each seen exactly once by the client's own iterator; and lists that ask. */
+async function page(ada, here) {
+  const path = `${here}/conversations`;
+  const made = [];
+  for (let number = 0; number < MANY; number += 1) {
+    const topic = number === 0 ? ODD_TOPIC : `Page ${String(number).padStart(2, "0")}`;
+    const threads = [{ posts: [post(`Number ${number}`)] }];
+    made.push((await ada.api(path).post({ topic, threads })).id);
+  }
+  check("all ids differ", new Set(made).size, MANY);
+
+  const first = await ada.api(path).top(10).get();
+  check("first page", first.value.length, 10);
+  const link = first["@odata.nextLink"];
+  check(
+    `next page is on this server: ${link}`, link.startsWith(`${URL_OF_SERVER}/v1.0/groups/`), true,
+  );
+  const seen = [];
+  const iterator = new PageIterator(ada, first, (it) => seen.push(it.id) > 0);
+  await iterator.iterate();
+  check("iterated to the end", iterator.isComplete(), true);
+  // One more than was made here: the lunch.
+  check("each once", [seen.length, new Set(seen).size], [MANY + 1, MANY + 1]);
+  check("none left out", made.filter((id) => !seen.includes(id)), []);
+  const count = ada.api(`${path}/$count`).responseType(ResponseType.TEXT);
+  check("counted", await count.get(), String(MANY + 1));
+
+  const listed = await ada.api(path).filter("startswith(topic,'Page 1')").select(["id", "topic"])
+    .orderby("topic desc").count(true).get();
+  const expected = Array.from({ length: 10 }, (_, index) => `Page ${19 - index}`);
+  check("filtered and ordered", listed.value.map((it) => it.topic), expected);
+  check("filtered: count", listed["@odata.count"], 10);
+  const names = Object.keys(listed.value[0]).filter((it) => !it.startsWith("@"));
+  check("selected", names.sort(), ["id", "topic"]);
+  const odd = encodeURIComponent(ODD_TOPIC.replaceAll("'", "''"));
+  const found = await ada.api(path).filter(`topic eq '${odd}'`).get();
+  check("found by an odd topic", found.value.map((it) => [it.id, it.topic]), [[made[0], ODD_TOPIC]]);
+}
+
+/** The operation that the server was made for: a conversation added to a joined group, as declared. */
+async function declare(ada, groupId) {
+  const sent = {
+    "@odata.type": "#microsoft.graph.conversation",
+    topic: "Topic value",
+    hasAttachments: true,
+    lastDeliveredDateTime: "2017-01-01T00:02:32.1744944+03:00",
+    uniqueSenders: ["Unique Senders value"],
+    preview: "Preview value",
+  };
+  for (const root of [`/me/joinedTeams/${groupId}`, `/groups/${groupId}`]) {
+    const made = await ada.api(`${root}/conversations/$ref`).post(sent);
+    for (const [name, value] of Object.entries(sent)) check(`declared: ${name}`, made[name], value);
+    const read = await ada.api(`${root}/conversations/${made.id}`).get();
+    check("declared: read back", read.lastDeliveredDateTime, sent.lastDeliveredDateTime);
+    check("declared: deleted", await ada.api(`${root}/conversations/${made.id}`).delete(), undefined);
+  }
+}
+
+async function end(ada, here, conversationId, threadId) {
+  const conversation = `${here}/conversations/${conversationId}`;
+  await ada.api(conversation).delete();
+  for (const [what, path, code] of [
+    ["deleted conversation", conversation, "ErrorItemNotFound"],
+    ["its thread", `${here}/threads/${threadId}`, "ErrorItemNotFound"],
+    ["missing conversation", `${here}/conversations/${UNKNOWN}`, "ErrorItemNotFound"],
+    ["unknown group", `/groups/${UNKNOWN}`, "Request_ResourceNotFound"],
+    ["conversations of it", `/groups/${UNKNOWN}/conversations`, "Request_ResourceNotFound"],
+  ]) {
+    await checkError(what, ada.api(path).get(), 404, code);
+  }
+  await checkError("deleted again", ada.api(conversation).delete(), 404, "ErrorItemNotFound");
+  const bad = ada.api(`${here}/conversations`).filter("topic eq");
+  await checkError("bad filter", bad.get(), 400, "BadRequest");
+  const missing = { topic: "x", threads: [{ posts: [{}] }] };
+  await checkError(
+    "conversation of an unknown group", ada.api(`/groups/${UNKNOWN}/conversations`).post(missing),
+    404, "Request_ResourceNotFound",
+  );
+  const count = ada.api(`${here}/conversations/$count`).responseType(ResponseType.TEXT);
+  check("left", await count.get(), String(MANY));
+  await ada.api(here).delete();
+  await checkError("deleted group", ada.api(here).get(), 404, "Request_ResourceNotFound");
+}
+
+const [ada, bo] = [await signIn("ada@example.org"), await signIn("bo@example.org")];
+const groupId = await makeGroup(ada, bo);
+const here = `/groups/${groupId}`;
+const [conversationId, threadId] = await talk(ada, here);
+await reply(bo, ada, `${here}/threads/${threadId}`);
+await page(ada, here);
+await declare(ada, groupId);
+await end(ada, here, conversationId, threadId);
+console.log(`javascript story: ${passed} checks passed`);

@@ -1,0 +1,331 @@
+"""A story told with Microsoft's Graph SDK for Python, as it comes from PyPI, against a running server.
+
+The server is an ephemeral Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file that
+SSL_CERT_FILE (for httpx, which the SDK uses) and REQUESTS_CA_BUNDLE (for azure-identity) name.
+
+Invariant: everything goes through the SDK, and all that the story needs it makes by Graph calls.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+import time
+import urllib.request
+import uuid
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AccessToken
+from azure.identity import ClientSecretCredential
+from kiota_abstractions.base_request_configuration import RequestConfiguration
+from kiota_abstractions.method import Method
+from kiota_abstractions.request_information import RequestInformation
+from kiota_authentication_azure.azure_identity_authentication_provider import (
+    AzureIdentityAuthenticationProvider,
+)
+from msgraph import GraphRequestAdapter, GraphServiceClient
+from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
+from msgraph.generated.groups.item.conversations.conversations_request_builder import (
+    ConversationsRequestBuilder,
+)
+from msgraph.generated.groups.item.threads.item.posts.posts_request_builder import (
+    PostsRequestBuilder,
+)
+from msgraph.generated.groups.item.threads.item.reply.reply_post_request_body import (
+    ReplyPostRequestBody,
+)
+from msgraph.generated.models.body_type import BodyType
+from msgraph.generated.models.conversation import Conversation
+from msgraph.generated.models.conversation_thread import ConversationThread
+from msgraph.generated.models.file_attachment import FileAttachment
+from msgraph.generated.models.group import Group
+from msgraph.generated.models.item_body import ItemBody
+from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.models.post import Post
+from msgraph.generated.models.reference_create import ReferenceCreate
+from msgraph.generated.models.user import User
+from msgraph_core.tasks.page_iterator import PageIterator
+
+URL = os.environ["FOLKMOOT_URL"].rstrip("/")
+HOST = urlsplit(URL).hostname
+SCOPE = "https://graph.microsoft.com/.default"
+# Any tenant: an ephemeral server has one, whatever it is called.
+TENANT = "8d12587e-587e-4d12-be58-128d7e58128d"
+UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d"
+MANY = 45
+ODD_TOPIC = "O'Hara & Söhne #1 + 100 %"
+FILE = bytes(range(256)) * 20
+
+passed = 0
+
+
+def check(what, got, expected):
+    """One check of the story: `got` is `expected`, or the story ends here."""
+    global passed
+    assert got == expected, f"{what}: got {got!r}, expected {expected!r}"
+    passed += 1
+
+
+async def check_error(what, call, status, code):
+    """The call is refused, with an error that the SDK could read."""
+    try:
+        answer = await call
+    except ODataError as error:
+        check(f"{what}: status", error.response_status_code, status)
+        check(f"{what}: code", error.error.code, code)
+        check(f"{what}: has a message", bool(error.error.message), True)
+        inner = error.error.inner_error
+        check(f"{what}: has a date", isinstance(inner.date, datetime), True)
+        check(f"{what}: has a request id", bool(inner.request_id), True)
+    else:
+        raise AssertionError(f"{what}: got {answer!r}, expected an error {code}")
+
+
+class UserToken:
+    """A credential, as azure-core defines one, of a user whom the server gives a token for the asking."""
+
+    def __init__(self, user):
+        request = urllib.request.Request(
+            f"{URL}/_test/token",
+            data=json.dumps({"user": user}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        # The default context reads SSL_CERT_FILE.
+        with urllib.request.urlopen(request, context=ssl.create_default_context()) as answer:
+            self.token = json.load(answer)["access_token"]
+
+    def get_token(self, *_scopes, **_options):
+        return AccessToken(self.token, int(time.time()) + 3600)
+
+
+def client(credential):
+    """The SDK's client, told where the server is and that its token may be sent there."""
+    provider = AzureIdentityAuthenticationProvider(
+        credential, scopes=[SCOPE], allowed_hosts=[HOST]
+    )
+    adapter = GraphRequestAdapter(provider)
+    adapter.base_url = f"{URL}/v1.0"
+    return GraphServiceClient(request_adapter=adapter)
+
+
+def query(builder, **options):
+    """The query options of a list, as the SDK wants them: every builder has its own class of them."""
+    kind = next(
+        value for name, value in vars(builder).items() if name.endswith("GetQueryParameters")
+    )
+    return RequestConfiguration(query_parameters=kind(**options))
+
+
+def text(content):
+    return Post(body=ItemBody(content_type=BodyType.Text, content=content))
+
+
+async def make_group(ada, bo):
+    nickname = f"python-{uuid.uuid4()}"
+    group = await ada.groups.post(
+        Group(
+            display_name="Readers & writers",
+            mail_nickname=nickname,
+            group_types=["Unified"],
+            mail_enabled=True,
+            security_enabled=False,
+            visibility="Private",
+        )
+    )
+    check("group: name", group.display_name, "Readers & writers")
+    check("group: types", group.group_types, ["Unified"])
+    check("group: address", group.mail.split("@")[0], nickname)
+
+    found = await ada.groups.get(
+        query(GroupsRequestBuilder, filter=f"mailNickname eq '{nickname}'", select=["id"])
+    )
+    check("group: found by its nickname", [it.id for it in found.value], [group.id])
+
+    me = await ada.me.get()
+    check("me", (me.user_principal_name, me.display_name), ("ada@example.org", "ada"))
+    other = await bo.me.get()
+    here = ada.groups.by_group_id(group.id)
+    await check_error(
+        "an outsider reads", bo.groups.by_group_id(group.id).conversations.get(),
+        403, "ErrorAccessDenied",
+    )
+    await here.members.ref.post(
+        ReferenceCreate(odata_id=f"https://graph.microsoft.com/v1.0/directoryObjects/{other.id}")
+    )
+    members = (await here.members.get()).value
+    check("members are users", [type(it) for it in members], [User, User])
+    check(
+        "members",
+        sorted(it.user_principal_name for it in members),
+        ["ada@example.org", "bo@example.org"],
+    )
+    joined = (await bo.me.member_of.get()).value
+    check("groups of the new member", group.id in [it.id for it in joined], True)
+    check("groups are groups", {type(it) for it in joined}, {Group})
+    return group.id
+
+
+async def talk(here):
+    """A conversation with its thread and first post in one request; its ids."""
+    began = datetime.now(timezone.utc).replace(microsecond=0)
+    post = Post(body=ItemBody(content_type=BodyType.Html, content="<p>Soup &amp; bread, at noon?</p>"))
+    made = await here.conversations.post(
+        Conversation(topic="Lunch", threads=[ConversationThread(posts=[post])])
+    )
+    check("conversation: topic", made.topic, "Lunch")
+    thread = made.threads[0]
+    check("conversation: one post", len(thread.posts), 1)
+
+    read = await here.conversations.by_conversation_id(made.id).get()
+    check("conversation read: topic", read.topic, "Lunch")
+    check("conversation read: preview", read.preview, "Soup & bread, at noon?")
+    check("conversation read: senders", read.unique_senders, ["ada"])
+    check("conversation read: attachments", read.has_attachments, False)
+    check("conversation read: time", read.last_delivered_date_time >= began, True)
+
+    read = await here.threads.by_conversation_thread_id(thread.id).get()
+    check("thread: id", read.id, thread.id)
+    check("thread: topic", read.topic, "Lunch")
+    check("thread: not locked", read.is_locked, False)
+    nested = here.conversations.by_conversation_id(made.id).threads
+    check("threads of the conversation", [it.id for it in (await nested.get()).value], [thread.id])
+    return made.id, thread.id
+
+
+async def reply(bo_here, here, thread_id):
+    """The new member replies with a file; it is read back by the other."""
+    answer = text("Yes, see the menu")
+    answer.attachments = [
+        FileAttachment(
+            odata_type="#microsoft.graph.fileAttachment",
+            name="the menu.bin",
+            content_type="application/x-menu",
+            content_bytes=FILE,
+        )
+    ]
+    await bo_here.threads.by_conversation_thread_id(thread_id).reply.post(
+        ReplyPostRequestBody(post=answer)
+    )
+    posts = here.threads.by_conversation_thread_id(thread_id).posts
+    first, second = (await posts.get(query(PostsRequestBuilder, expand=["attachments"]))).value
+    check("first post", first.body.content_type, BodyType.Html)
+    check("first post: attachments", (first.has_attachments, first.attachments), (False, []))
+    check("reply", (second.body.content, second.has_attachments), ("Yes, see the menu", True))
+    check("reply: sender", second.sender.email_address.address, "bo@example.org")
+    check("reply: a typed attachment", [type(it) for it in second.attachments], [FileAttachment])
+    file = second.attachments[0]
+    check("attachment: name", file.name, "the menu.bin")
+    check("attachment: type", file.content_type, "application/x-menu")
+    check("attachment: size", file.size, len(FILE))
+    check("attachment: content", file.content_bytes, FILE)
+
+    attachments = posts.by_post_id(second.id).attachments
+    check("attachment by its id", (await attachments.by_attachment_id(file.id).get()).name, file.name)
+    check("attachments counted", await attachments.count.get(), 1)
+    # The SDK has no method for this address; a request of its own goes through the same adapter.
+    request = RequestInformation(
+        Method.GET,
+        "{+baseurl}/groups/{group%2Did}/threads/{conversationThread%2Did}/posts/{post%2Did}"
+        "/attachments/{attachment%2Did}/$value",
+        {**attachments.path_parameters, "attachment%2Did": file.id},
+    )
+    content = await here.request_adapter.send_primitive_async(
+        request, "bytes", {"XXX": ODataError}
+    )
+    check("attachment downloaded", content, FILE)
+
+
+async def page(here):
+    """Many conversations, each seen exactly once by the SDK's own iterator; and lists that ask."""
+    made = []
+    for number in range(MANY):
+        topic = ODD_TOPIC if number == 0 else f"Page {number:02}"
+        thread = ConversationThread(posts=[text(f"Number {number}")])
+        conversation = await here.conversations.post(Conversation(topic=topic, threads=[thread]))
+        made.append(conversation.id)
+    check("all ids differ", len(set(made)), MANY)
+
+    builder = ConversationsRequestBuilder
+    first = await here.conversations.get(query(builder, top=10))
+    check("first page", len(first.value), 10)
+    origin = first.odata_next_link.startswith(f"{URL}/v1.0/groups/")
+    check(f"next page is on this server: {first.odata_next_link}", origin, True)
+    seen = []
+
+    def take(conversation):
+        seen.append(conversation.id)
+        return True
+
+    await PageIterator(first, here.request_adapter).iterate(take)
+    # One more than was made here: the lunch.
+    check("seen", len(seen), MANY + 1)
+    check("each once", len(set(seen)), MANY + 1)
+    check("none left out", set(made) - set(seen), set())
+    check("counted", await here.conversations.count.get(), MANY + 1)
+
+    listed = await here.conversations.get(
+        query(
+            builder,
+            filter="startswith(topic,'Page 1')",
+            select=["id", "topic"],
+            orderby=["topic desc"],
+            count=True,
+        )
+    )
+    topics = [it.topic for it in listed.value]
+    check("filtered and ordered", topics, [f"Page {it}" for it in range(19, 9, -1)])
+    check("filtered: count", listed.odata_count, 10)
+    check("selected", {(it.preview, it.unique_senders) for it in listed.value}, {(None, None)})
+    odd = ODD_TOPIC.replace("'", "''")
+    listed = await here.conversations.get(query(builder, filter=f"topic eq '{odd}'"))
+    check("found by an odd topic", [(it.id, it.topic) for it in listed.value], [(made[0], ODD_TOPIC)])
+
+
+async def by_application(group_id):
+    """An application signs in with its secret, through the identity library, and reads."""
+    credential = ClientSecretCredential(
+        TENANT, "11111111-2222-4333-8444-555555555555", "a secret",
+        authority=URL, disable_instance_discovery=True,
+    )
+    robot = client(credential)
+    here = robot.groups.by_group_id(group_id)
+    check("application: group", (await here.get()).display_name, "Readers & writers")
+    check("application: conversations", await here.conversations.count.get(), MANY + 1)
+    await check_error("application: me", robot.me.get(), 400, "BadRequest")
+
+
+async def end(ada, here, conversation_id, thread_id):
+    conversation = here.conversations.by_conversation_id(conversation_id)
+    await conversation.delete()
+    await check_error("deleted conversation", conversation.get(), 404, "ErrorItemNotFound")
+    thread = here.threads.by_conversation_thread_id(thread_id)
+    await check_error("its thread", thread.get(), 404, "ErrorItemNotFound")
+    await check_error("deleted again", conversation.delete(), 404, "ErrorItemNotFound")
+    missing = here.conversations.by_conversation_id(UNKNOWN)
+    await check_error("missing conversation", missing.get(), 404, "ErrorItemNotFound")
+    unknown = ada.groups.by_group_id(UNKNOWN)
+    await check_error("unknown group", unknown.get(), 404, "Request_ResourceNotFound")
+    await check_error(
+        "conversations of it", unknown.conversations.get(), 404, "Request_ResourceNotFound"
+    )
+    bad = query(ConversationsRequestBuilder, filter="topic eq")
+    await check_error("bad filter", here.conversations.get(bad), 400, "BadRequest")
+    check("left", await here.conversations.count.get(), MANY)
+    await here.delete()
+    await check_error("deleted group", here.get(), 404, "Request_ResourceNotFound")
+
+
+async def main():
+    ada, bo = client(UserToken("ada@example.org")), client(UserToken("bo@example.org"))
+    group_id = await make_group(ada, bo)
+    here = ada.groups.by_group_id(group_id)
+    conversation_id, thread_id = await talk(here)
+    await reply(bo.groups.by_group_id(group_id), here, thread_id)
+    await page(here)
+    await by_application(group_id)
+    await end(ada, here, conversation_id, thread_id)
+    print(f"python story: {passed} checks passed")
+
+
+asyncio.run(main())

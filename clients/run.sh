@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Tells both stories against a server of the program that is given: clients/run.sh PATH_TO_FOLKMOOT
+# The libraries are kept below ${FOLKMOOT_CACHE:-$HOME/.cache/folkmoot}/clients, one folder for each
+# state of the files that pin them.
+set -euo pipefail
+
+fail() {
+    echo "clients: $*" >&2
+    exit 1
+}
+
+[ $# -eq 1 ] || fail "usage: clients/run.sh PATH_TO_FOLKMOOT"
+binary=$1
+[ -x "$binary" ] || fail "'$binary' is not a program"
+for tool in python3 node npm git; do
+    command -v "$tool" >/dev/null || fail "$tool is needed"
+done
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${FOLKMOOT_CACHE:-$HOME/.cache/folkmoot}/clients
+work=$(mktemp -d)
+server=
+stop() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap stop EXIT
+# A signal ends the script through its EXIT trap.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The first digits of a hash over a program's version and the files that pin its libraries.
+key() {
+    { "$1" --version && cat "${@:2}"; } | git hash-object --stdin | cut -c1-16
+}
+
+# Makes a folder of libraries with the function named $2, unless it is there. It gets its name when it
+# is complete, so neither a broken installation nor another run's half of one is ever used.
+provide() {
+    local folder=$1 half
+    if [ -d "$folder" ]; then
+        return
+    fi
+    echo "clients: installing into $folder"
+    mkdir -p "$cache"
+    half=$(mktemp -d "$folder.XXXXXX")
+    if ! "$2" "$half"; then
+        rm -rf "$half"
+        fail "$2 failed"
+    fi
+    if [ -d "$folder" ]; then
+        # Another run was faster; its folder is as good.
+        rm -rf "$half"
+    else
+        mv "$half" "$folder"
+    fi
+}
+
+install_python() {
+    python3 -m venv "$1" &&
+        "$1/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --requirement "$here/python/requirements.txt"
+}
+
+install_javascript() {
+    cp "$here"/javascript/package*.json "$1" &&
+        npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --silent
+}
+
+python=$cache/python-$(key python3 "$here/python/requirements.txt")
+javascript=$cache/javascript-$(key node "$here/javascript/package-lock.json")
+provide "$python" install_python
+provide "$javascript" install_javascript
+
+mkfifo "$work/output"
+"$binary" serve --ephemeral --tls dev --listen 127.0.0.1:0 --data "$work/data" >"$work/output" &
+server=$!
+exec 3<"$work/output"
+IFS= read -r -t 60 ready <&3 || fail "the server has not said that it is ready"
+url=${ready#ready }
+[ "$url" != "$ready" ] || fail "the server said '$ready' and not 'ready URL'"
+
+export FOLKMOOT_URL=$url
+export SSL_CERT_FILE=$work/data/ca.pem REQUESTS_CA_BUNDLE=$work/data/ca.pem
+export NODE_EXTRA_CA_CERTS=$work/data/ca.pem
+# Modules are looked for beside the file that wants them.
+ln -s "$javascript/node_modules" "$work/node_modules"
+cp "$here/javascript/story.mjs" "$work/story.mjs"
+
+failed=()
+"$python/bin/python" "$here/python/story.py" || failed+=(python)
+node "$work/story.mjs" || failed+=(javascript)
+kill -0 "$server" 2>/dev/null || fail "the server has ended by itself"
+[ ${#failed[@]} -eq 0 ] || fail "failed against $url: ${failed[*]}"
