@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tells both stories against a server of the program that is given: clients/run.sh PATH_TO_FOLKMOOT
+# Runs the README's program and both stories against servers of the program that is given:
+# clients/run.sh PATH_TO_FOLKMOOT
 # The libraries are kept below ${FOLKMOOT_CACHE:-$HOME/.cache/folkmoot}/clients, one folder for each
 # state of the files that pin them.
 set -euo pipefail
@@ -19,11 +20,11 @@ done
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${FOLKMOOT_CACHE:-$HOME/.cache/folkmoot}/clients
 work=$(mktemp -d)
-server=
+servers=()
 stop() {
-    if [ -n "$server" ]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
+    if [ ${#servers[@]} -gt 0 ]; then
+        kill "${servers[@]}" 2>/dev/null || true
+        wait "${servers[@]}" 2>/dev/null || true
     fi
     rm -rf "$work"
 }
@@ -75,14 +76,29 @@ javascript=$cache/javascript-$(key node "$here/javascript/package-lock.json")
 provide "$python" install_python
 provide "$javascript" install_javascript
 
-mkfifo "$work/output"
-"$binary" serve --ephemeral --tls dev --listen 127.0.0.1:0 --data "$work/data" >"$work/output" &
-server=$!
-exec 3<"$work/output"
-IFS= read -r -t 60 ready <&3 || fail "the server has not said that it is ready"
-url=${ready#ready }
-[ "$url" != "$ready" ] || fail "the server said '$ready' and not 'ready URL'"
+# Starts a server on the folder $1 with more arguments and leaves its address in $url.
+serve() {
+    local folder=$1 ready
+    mkfifo "$folder.output"
+    "$binary" serve --ephemeral --listen 127.0.0.1:0 --data "$folder" "${@:2}" >"$folder.output" &
+    servers+=($!)
+    exec {output}<"$folder.output"
+    IFS= read -r -t 60 -u "$output" ready || fail "the server has not said that it is ready"
+    url=${ready#ready }
+    [ "$url" != "$ready" ] || fail "the server said '$ready' and not 'ready URL'"
+}
 
+# The program in the README, at a server that took another port.
+serve "$work/plain"
+sed -n '/^```python$/,/^```$/p' "$here/../README.md" | grep -v '^```' |
+    sed "s#http://127.0.0.1:8080#$url#" >"$work/readme.py"
+printed=$("$python/bin/python" "$work/readme.py") || fail "the README's program fails"
+case $printed in
+*"'topic': 'Lunch'"*"At noon?"*) echo "README: its program prints what it posted" ;;
+*) fail "the README's program printed '$printed'" ;;
+esac
+
+serve "$work/data" --tls dev
 export FOLKMOOT_URL=$url
 export SSL_CERT_FILE=$work/data/ca.pem REQUESTS_CA_BUNDLE=$work/data/ca.pem
 export NODE_EXTRA_CA_CERTS=$work/data/ca.pem
@@ -93,5 +109,5 @@ cp "$here/javascript/story.mjs" "$work/story.mjs"
 failed=()
 "$python/bin/python" "$here/python/story.py" || failed+=(python)
 node "$work/story.mjs" || failed+=(javascript)
-kill -0 "$server" 2>/dev/null || fail "the server has ended by itself"
+kill -0 "${servers[@]}" 2>/dev/null || fail "the server has ended by itself"
 [ ${#failed[@]} -eq 0 ] || fail "failed against $url: ${failed[*]}"

@@ -51,8 +51,14 @@ const WORDS: [(&str, &[&str]); 5] = [
 const LINES_MAX: usize = 600;
 
 /// Documents whose paths must exist.
-const DOCUMENTS: [&str; 4] =
-    ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/dependencies.md"];
+const DOCUMENTS: [&str; 6] = [
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "clients/README.md",
+    "docs/adr/README.md",
+    "docs/dependencies.md",
+];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     println!("\n== tidy");
@@ -64,7 +70,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         arrows(&name, &text, &mut problems);
         words(&name, &text, &mut problems);
     }
-    for folder in ["crates", "xtask/src", "bench/src"] {
+    for folder in ["crates", "xtask/src", "bench/src", "fuzz/fuzz_targets"] {
         for file in files(&root.join(folder), "rs")? {
             let name = file.strip_prefix(root)?.to_string_lossy().into_owned();
             shape(&name, &read(&file)?, &mut problems);
@@ -150,7 +156,7 @@ fn paths(root: &Path, document: &str, problems: &mut Vec<String>) -> anyhow::Res
             let path = path.split('#').next().unwrap_or(path);
             let is_path = (path.contains('/') || path.ends_with(".md") || path.ends_with(".toml"))
                 && !path.contains([' ', '{', '$', '*', '<', ':', '\\', '@', '='])
-                && !path.starts_with(['/', '-'])
+                && !path.starts_with(['/', '-', '~'])
                 && !path.starts_with("DIR/");
             let rooms = root.join("crates/folkmoot/src");
             let exists = [root, folder, &rooms].iter().any(|base| base.join(path).exists());

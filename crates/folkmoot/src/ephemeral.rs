@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, http};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,10 +64,11 @@ struct Wanted {
 
 async fn test_token(
     State(state): State<Arc<Ephemeral>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !is_local(&headers) {
+    if !is_local(&uri, &headers) {
         return answer(StatusCode::FORBIDDEN, &json!({"error": "the Host must be a loopback one"}));
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
@@ -112,9 +113,10 @@ async fn mint(
 }
 
 /// Whether the Host is a loopback one: a page from elsewhere that resolves its own name to this
-/// machine is not answered.
-fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+/// machine is not answered. HTTP/2 has the name in the address instead.
+fn is_local(uri: &Uri, headers: &HeaderMap) -> bool {
+    let header = headers.get(header::HOST).and_then(|it| it.to_str().ok());
+    let host = header.or_else(|| uri.authority().map(|it| it.as_str())).unwrap_or_default();
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

@@ -1,12 +1,15 @@
-//! A model for tests: three entity types that lead to each other in circles, and every Edm type.
+//! A model for tests: three entity types that lead to each other in circles, and every Edm type; and
+//! what must hold of any text, for tests and fuzzers.
 //!
 //! **Invariant:** every feature that a declaration in [`edm`](crate::edm) can have stands here at least
 //! once, so that a test needs no model of its own.
 
+use crate::bind::{bind_path, bind_query};
 use crate::edm::{
     AbstractType, Action, ComplexType, EntityType, EnumType, Model, Navigation, Parameter,
     ParameterType, Primitive, Property, Root, Type,
 };
+use crate::syntax::{Limits, parse_path, parse_query, print_path, print_query};
 
 /// The service: sets `rooms` and `notes`, singleton `lobby`.
 pub static MODEL: Model = Model {
@@ -157,4 +160,34 @@ fn note() -> &'static EntityType {
 
 fn file() -> &'static EntityType {
     &FILE
+}
+
+/// Limits wide enough for what a test writes by hand and narrow enough for a debug build's stack.
+pub const LIMITS: Limits =
+    Limits { depth: 32, nodes: 400, expand_depth: 3, items: 100, segments: 24 };
+
+/// What must hold of every text sent as a path: it is refused, or its print parses to the same tree
+/// and binding that tree ends.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_path(text: &str) {
+    let Ok(segments) = parse_path(text, &LIMITS) else { return };
+    let printed = print_path(&segments);
+    assert_eq!(parse_path(&printed, &LIMITS).as_ref(), Ok(&segments), "printed: {printed}");
+    let _ = bind_path(&MODEL, &segments);
+}
+
+/// What must hold of every text sent as a query: it is refused, or its print parses to the same tree
+/// and binding that tree against every entity ends.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_query(text: &str) {
+    let Ok(options) = parse_query(text, &LIMITS) else { return };
+    let printed = print_query(&options);
+    assert_eq!(parse_query(&printed, &LIMITS).as_ref(), Ok(&options), "printed: {printed}");
+    for entity in MODEL.entities {
+        let _ = bind_query(&MODEL, entity, &options);
+    }
 }

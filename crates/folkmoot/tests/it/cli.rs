@@ -1,5 +1,6 @@
 //! The program as operators and scripts use it.
 
+use std::io::{Read, Write};
 use std::process::Command;
 
 use serde_json::json;
@@ -125,6 +126,39 @@ fn a_signal_ends_the_server_with_status_0() {
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
         assert_eq!(server.wait(), Some(0), "SIG{signal}");
     }
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_server_ends() {
+    let server = Server::durable();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Private");
+    let body = json!({"topic": "x"}).to_string();
+    let (first, rest) = body.split_at(5);
+    let head = format!(
+        "POST /v1.0/groups/{group}/conversations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        ada.token,
+        body.len()
+    );
+    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server asks for the body: the request has begun.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100"));
+    stream.write_all(first.as_bytes()).unwrap();
+    let pid = server.pid().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    // It takes no new connection any more, and waits for this one.
+    while std::net::TcpStream::connect(&server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(server.wait(), Some(0));
 }
 
 #[test]

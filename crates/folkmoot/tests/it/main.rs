@@ -15,5 +15,6 @@ mod limits;
 mod query;
 mod random_filter;
 mod seed;
+mod tls;
 mod tokens;
 mod wire;

@@ -19,20 +19,31 @@ pub(super) struct Parser<'t> {
 
 type Parsed = Result<Expression, SyntaxError>;
 
-/// Binary operators by rising precedence; those of one level bind from the left.
-const LEVELS: [&[(&str, BinaryOp)]; 6] = [
-    &[("or", BinaryOp::Or)],
-    &[("and", BinaryOp::And)],
-    &[("eq", BinaryOp::Eq), ("ne", BinaryOp::Ne)],
-    &[("gt", BinaryOp::Gt), ("ge", BinaryOp::Ge), ("lt", BinaryOp::Lt), ("le", BinaryOp::Le)],
-    &[("add", BinaryOp::Add), ("sub", BinaryOp::Sub)],
-    &[
-        ("mul", BinaryOp::Mul),
-        ("divby", BinaryOp::DivBy),
-        ("div", BinaryOp::Div),
-        ("mod", BinaryOp::Mod),
-    ],
-];
+/// Binary operators between operands of the next level, by rising precedence (part 2, section
+/// 5.1.1.16); those of one level bind from the left.
+const LEVELS: [&[BinaryOp]; 6] = {
+    use BinaryOp::{Add, And, Div, DivBy, Eq, Ge, Gt, Le, Lt, Mod, Mul, Ne, Or, Sub};
+    [&[Or], &[And], &[Eq, Ne], &[Gt, Ge, Lt, Le], &[Add, Sub], &[Mul, DivBy, Div, Mod]]
+};
+
+impl Expression {
+    /// How tightly the outermost operation holds its operands: the level in `LEVELS`, then signs,
+    /// then `has` and `in`, then what needs no parentheses anywhere.
+    pub(super) fn binding(&self) -> usize {
+        match self {
+            Expression::Binary { op, .. } => {
+                LEVELS.iter().position(|it| it.contains(op)).unwrap_or(Self::POSTFIX)
+            }
+            Expression::Not(_) | Expression::Negate(_) => Self::PREFIX,
+            Expression::In { .. } => Self::POSTFIX,
+            _ => Self::PRIMARY,
+        }
+    }
+
+    pub(super) const PREFIX: usize = LEVELS.len();
+    pub(super) const POSTFIX: usize = Self::PREFIX + 1;
+    pub(super) const PRIMARY: usize = Self::POSTFIX + 1;
+}
 
 impl<'t> Parser<'t> {
     pub(super) fn new(part: &'static str, text: &'t str, limits: &'t Limits) -> Parser<'t> {
@@ -66,7 +77,7 @@ impl<'t> Parser<'t> {
     }
 
     fn level(&mut self, level: usize) -> Parsed {
-        let Some(operators) = LEVELS.get(level) else { return self.has_or_in() };
+        let Some(operators) = LEVELS.get(level) else { return self.unary() };
         let mut left = self.level(level + 1)?;
         while let Some(op) = self.operator(operators) {
             let right = self.level(level + 1)?;
@@ -76,15 +87,15 @@ impl<'t> Parser<'t> {
         Ok(left)
     }
 
-    fn operator(&mut self, operators: &[(&str, BinaryOp)]) -> Option<BinaryOp> {
-        operators.iter().find(|(word, _)| self.word(word)).map(|(_, op)| *op)
+    fn operator(&mut self, operators: &[BinaryOp]) -> Option<BinaryOp> {
+        operators.iter().copied().find(|op| self.word(op.word()))
     }
 
     fn has_or_in(&mut self) -> Parsed {
-        let mut left = self.unary()?;
+        let mut left = self.primary()?;
         loop {
             if self.word("has") {
-                let right = self.unary()?;
+                let right = self.primary()?;
                 let (op, left_box) = (BinaryOp::Has, Box::new(left));
                 left =
                     self.node(Expression::Binary { op, left: left_box, right: Box::new(right) })?;
@@ -114,14 +125,14 @@ impl<'t> Parser<'t> {
             let inner = self.nested(Self::unary)?;
             return self.node(Expression::Negate(Box::new(inner)));
         }
-        self.primary()
+        self.has_or_in()
     }
 
     /// `not` before an operand: also directly before a parenthesis, as Graph's own examples have it.
     fn not(&mut self) -> bool {
         let rest = self.rest();
         let is = rest.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("not"))
-            && rest[3..].starts_with([' ', '(']);
+            && !rest[3..].starts_with(is_name_part);
         if is {
             self.at += 3;
         }
@@ -315,8 +326,7 @@ impl<'t> Parser<'t> {
     /// Takes a name, dots and all; the caller has looked at its first character.
     fn name(&mut self) -> String {
         let rest = self.rest();
-        let end =
-            rest.find(|c: char| !(c.is_alphanumeric() || "_.$@".contains(c))).unwrap_or(rest.len());
+        let end = rest.find(|c| !is_name_part(c)).unwrap_or(rest.len());
         self.at += end;
         rest[..end].to_owned()
     }
@@ -367,6 +377,10 @@ impl<'t> Parser<'t> {
 
 fn is_name_start(c: char) -> bool {
     c.is_alphabetic() || c == '_' || c == '$' || c == '@'
+}
+
+fn is_name_part(c: char) -> bool {
+    c.is_alphanumeric() || "_.$@".contains(c)
 }
 
 fn literal(word: &str) -> Option<Value> {

@@ -8,6 +8,8 @@ mod expression;
 mod options;
 mod path;
 mod print;
+#[cfg(test)]
+mod tests;
 
 pub use error::SyntaxError;
 pub use options::{parse_options, parse_query};

@@ -27,7 +27,8 @@ pub fn parse_options(
     expand_depth: usize,
 ) -> Result<Options, SyntaxError> {
     let mut pairs = Vec::new();
-    for part in split_outside(text, ';').into_iter().filter(|it| !it.trim().is_empty()) {
+    for part in split_outside("$expand", text, ';')?.into_iter().filter(|it| !it.trim().is_empty())
+    {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         pairs.push((name.trim().to_owned(), value.to_owned()));
     }
@@ -108,7 +109,7 @@ fn items<'t>(
     text: &'t str,
     limits: &Limits,
 ) -> Result<Vec<&'t str>, SyntaxError> {
-    let items: Vec<_> = split_outside(text, ',').into_iter().map(str::trim).collect();
+    let items: Vec<_> = split_outside(option, text, ',')?.into_iter().map(str::trim).collect();
     if items.len() > limits.items {
         let part = option.to_owned();
         return Err(SyntaxError::TooComplex { part, max: limits.items, of: "items" });
@@ -188,15 +189,26 @@ fn expand(
     items("$expand", text, limits)?.into_iter().map(item).collect()
 }
 
-/// Splits at a separator that is not inside single quotes or parentheses.
-fn split_outside(text: &str, separator: char) -> Vec<&str> {
-    let (mut parts, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0_usize, false);
+/// Splits at a separator that is not inside quotes or parentheses, all of which must be closed.
+/// Double quotes are those of a phrase in `$search`.
+fn split_outside<'t>(
+    option: &str,
+    text: &'t str,
+    separator: char,
+) -> Result<Vec<&'t str>, SyntaxError> {
+    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    let unbalanced = || SyntaxError::Value {
+        option: option.to_owned(),
+        value: text.to_owned(),
+        expected: "balanced: a quote or a parenthesis lacks its partner",
+    };
     for (at, c) in text.char_indices() {
         match c {
-            '\'' => quoted = !quoted,
-            _ if quoted => {}
+            _ if quote == Some(c) => quote = None,
+            _ if quote.is_some() => {}
+            '\'' | '"' => quote = Some(c),
             '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
+            ')' => depth = depth.checked_sub(1).ok_or_else(unbalanced)?,
             _ if c == separator && depth == 0 => {
                 parts.push(&text[start..at]);
                 start = at + c.len_utf8();
@@ -204,6 +216,9 @@ fn split_outside(text: &str, separator: char) -> Vec<&str> {
             _ => {}
         }
     }
+    if quote.is_some() || depth > 0 {
+        return Err(unbalanced());
+    }
     parts.push(&text[start..]);
-    parts
+    Ok(parts)
 }

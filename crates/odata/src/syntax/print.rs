@@ -1,7 +1,7 @@
 //! Trees back to text.
 //!
-//! **Invariant:** what is printed parses to the same tree. Every operand that is itself an operation
-//! stands in parentheses, so precedence need not be known twice.
+//! **Invariant:** what is printed parses to the same tree, and nests no deeper than the shortest text
+//! of it: a printed query is within every limit that the sent one was within.
 
 use std::fmt;
 
@@ -12,6 +12,8 @@ use super::{BinaryOp, ExpandItem, Expression, LambdaKind, Options, OrderItem, Se
 /// What a query's value cannot hold as it is.
 const QUERY: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>');
+/// What the name of an option cannot hold as it is.
+const NAME: &AsciiSet = &QUERY.add(b'=');
 /// What a path's segment cannot hold as it is.
 const SEGMENT: &AsciiSet = &QUERY.add(b'/').add(b'?').add(b'`').add(b'{').add(b'}').add(b'\\');
 /// What a key written as a segment cannot hold as it is, lest it be read as `name(key)`.
@@ -38,7 +40,7 @@ pub fn print_path(segments: &[Segment]) -> String {
 /// Options as the query of a URL, percent-encoded.
 pub fn print_query(options: &Options) -> String {
     let encode = |(name, value): (String, String)| {
-        format!("{}={}", utf8_percent_encode(&name, QUERY), utf8_percent_encode(&value, QUERY))
+        format!("{}={}", utf8_percent_encode(&name, NAME), utf8_percent_encode(&value, QUERY))
     };
     pairs(options).into_iter().map(encode).collect::<Vec<_>>().join("&")
 }
@@ -92,13 +94,23 @@ impl fmt::Display for Expression {
                 write!(f, "{ty}'{}'", members.replace('\'', "''"))
             }
             Expression::Path(path) => f.write_str(&path.join("/")),
-            Expression::Not(inner) => write!(f, "not ({inner})"),
-            Expression::Negate(inner) => write!(f, "-({inner})"),
+            Expression::Not(inner) => {
+                f.write_str("not ")?;
+                inner.write_above(f, Expression::PREFIX)
+            }
+            // The space tells a negated literal from a negative one.
+            Expression::Negate(inner) => {
+                f.write_str("- ")?;
+                inner.write_above(f, Expression::PREFIX)
+            }
             Expression::Binary { op, left, right } => {
-                write!(f, "({left}) {} ({right})", op.word())
+                left.write_above(f, self.binding())?;
+                write!(f, " {} ", op.word())?;
+                right.write_above(f, self.binding() + 1)
             }
             Expression::In { item, list } => {
-                write!(f, "({item}) in ")?;
+                item.write_above(f, Expression::POSTFIX)?;
+                f.write_str(" in ")?;
                 write_list(f, list)
             }
             Expression::Call { name, arguments } => {
@@ -117,6 +129,13 @@ impl fmt::Display for Expression {
                 f.write_str(")")
             }
         }
+    }
+}
+
+impl Expression {
+    /// Writes an operand, in parentheses where it binds less tightly than its place asks.
+    fn write_above(&self, f: &mut fmt::Formatter<'_>, binding: usize) -> fmt::Result {
+        if self.binding() < binding { write!(f, "({self})") } else { fmt::Display::fmt(self, f) }
     }
 }
 

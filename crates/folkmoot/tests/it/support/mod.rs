@@ -40,16 +40,22 @@ impl Server {
         let mut child = child.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("ready http://").expect(&line).to_owned();
+        let url = line.trim().strip_prefix("ready ").expect(&line);
+        let address = url.split_once("://").expect(&line).1.to_owned();
         Server { child, address, data, _folder: folder }
     }
 
     /// Kills the server as a power cut would, and starts another on the same data.
-    pub(crate) fn kill_and_restart(mut self) -> Server {
+    pub(crate) fn kill_and_restart(self) -> Server {
+        self.kill_and_restart_with(&[])
+    }
+
+    /// The same, the other with these arguments.
+    pub(crate) fn kill_and_restart_with(mut self, args: &[&str]) -> Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let folder = std::mem::replace(&mut self._folder, TempDir::new().unwrap());
-        Server::start(folder, &[])
+        Server::start(folder, args)
     }
 
     pub(crate) fn pid(&self) -> u32 {
