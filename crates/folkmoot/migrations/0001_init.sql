@@ -70,7 +70,7 @@ create table group_members (
     user_id uuid not null references users (id),
     added_at bigint not null,
     primary key (group_id, user_id)
-);
+) without rowid;
 create index group_members_by_user on group_members (user_id, group_id);
 
 create table group_owners (
@@ -78,7 +78,7 @@ create table group_owners (
     user_id uuid not null references users (id),
     added_at bigint not null,
     primary key (group_id, user_id)
-);
+) without rowid;
 create index group_owners_by_user on group_owners (user_id, group_id);
 
 create table conversations (
@@ -99,7 +99,7 @@ create table conversations (
     created_app text,
     version bigint not null,
     primary key (group_id, id)
-);
+) without rowid;
 create index conversations_newest on conversations (group_id, last_delivered_at, id);
 
 create table threads (
@@ -122,19 +122,9 @@ create table threads (
     version bigint not null,
     primary key (group_id, id),
     foreign key (group_id, conversation_id) references conversations (group_id, id)
-);
+) without rowid;
 create index threads_newest on threads (group_id, last_delivered_at, id);
 create index threads_by_conversation on threads (group_id, conversation_id, last_delivered_at, id);
-
--- How many posts each name has sent to a conversation or a thread (owner_id): what uniqueSenders is
--- kept from when posts go.
-create table senders (
-    group_id uuid not null,
-    owner_id uuid not null,
-    name text not null,
-    posts bigint not null,
-    primary key (group_id, owner_id, name)
-);
 
 create table blobs (
     group_id uuid not null references groups (id),
@@ -150,7 +140,7 @@ create table blobs (
 create table feed_heads (
     group_id uuid not null primary key references groups (id),
     seq bigint not null
-);
+) without rowid;
 create table feed (
     group_id uuid not null,
     seq bigint not null,
@@ -164,13 +154,13 @@ create table feed (
     thread_id uuid,
     changed bigint not null,
     primary key (group_id, seq)
-);
+) without rowid;
 
 -- The tenant's stream: groups, users and memberships.
 create table tenant_feed_heads (
     tenant_id uuid not null primary key references tenants (id),
     seq bigint not null
-);
+) without rowid;
 create table tenant_feed (
     tenant_id uuid not null,
     seq bigint not null,
@@ -183,4 +173,4 @@ create table tenant_feed (
     group_id uuid,
     changed bigint not null,
     primary key (tenant_id, seq)
-);
+) without rowid;

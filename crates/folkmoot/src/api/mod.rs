@@ -106,11 +106,11 @@ fn refused(error: &Error, about: &About<'_>) -> Response {
 }
 
 /// A JSON answer.
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     const JSON: HeaderValue = HeaderValue::from_static(
         "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
     );
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

@@ -5,6 +5,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{self, HeaderName};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use odata::bind::bind_query;
 use odata::syntax::{self, Options};
@@ -12,10 +13,19 @@ use odata::syntax::{self, Options};
 use crate::api::error::Error;
 use crate::api::{Call, empty, json};
 use crate::model::MODEL;
+use crate::service::answers::Question;
 use crate::service::limits;
 use crate::service::read::{self, Answer, Read};
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
+    let accept = call.parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
+    let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    let question = Question::of(&call.ctx, &call.path, address, annotations);
+    let known = question.as_ref().and_then(|it| read::known(&call.ctx, it));
+    if let Some(answer) = known {
+        return Ok(dress(answer, &call.parts));
+    }
     let query = call.parts.uri.query().unwrap_or_default();
     let options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
@@ -27,15 +37,15 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
         return Err(Error::Url(why));
     }
-    let accept = call.parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
-    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
-    let expanded = !query.expand.is_empty();
     let request = Read { path: call.path, query, options, self_path: call.self_path, annotations };
-    Ok(match read::read(&call.ctx, request).await? {
+    let answer = read::read(&call.ctx, request, question).await?;
+    Ok(dress(answer, &call.parts))
+}
+
+fn dress(answer: Answer, parts: &Parts) -> Response {
+    match answer {
         Answer::Json { body, etag } => {
-            // Expanded entities have versions of their own, which the ETag does not cover.
-            let etag = etag.filter(|_| !expanded);
-            let known = call.parts.headers.get(header::IF_NONE_MATCH);
+            let known = parts.headers.get(header::IF_NONE_MATCH);
             match (etag, known) {
                 (Some(etag), Some(known)) if matches(known, &etag) => {
                     with_etag(empty(StatusCode::NOT_MODIFIED), &etag)
@@ -46,7 +56,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         }
         Answer::Count(count) => text(count),
         Answer::Download { content_type, name, bytes } => attachment(content_type, &name, bytes),
-    })
+    }
 }
 
 /// Options that the grammar knows and no read here serves.

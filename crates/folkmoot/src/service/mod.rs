@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here knows HTTP; JSON comes in as `odata`'s records and goes out as what the
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
+pub(crate) mod answers;
 pub(crate) mod conversations;
 mod draft;
 mod error;
@@ -22,6 +23,7 @@ use odata::value::DateTimeOffset;
 
 use crate::access::Caller;
 use crate::clock::Clock;
+use crate::service::answers::Answers;
 use crate::store::Store;
 use crate::store::feed::Actor;
 
@@ -30,6 +32,7 @@ use crate::store::feed::Actor;
 pub(crate) struct Ctx {
     store: Arc<Store>,
     clock: Arc<Clock>,
+    answers: Arc<Answers>,
     caller: Caller,
     /// What links in the answer begin with, such as `https://host/v1.0`.
     root: String,
@@ -40,12 +43,13 @@ pub(crate) struct Ctx {
 pub(crate) struct Service {
     store: Arc<Store>,
     clock: Arc<Clock>,
+    answers: Arc<Answers>,
 }
 
 impl Service {
     /// The rules over a store.
     pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>) -> Service {
-        Service { store, clock }
+        Service { store, clock, answers: Arc::new(Answers::new()) }
     }
 
     /// The time and new ids.
@@ -55,7 +59,8 @@ impl Service {
 
     /// What a request of `caller` is carried out with; links in its answer begin with `root`.
     pub(crate) fn ctx(&self, caller: Caller, root: String) -> Ctx {
-        Ctx { store: self.store.clone(), clock: self.clock.clone(), caller, root }
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Ctx { store, clock, answers: self.answers.clone(), caller, root }
     }
 }
 

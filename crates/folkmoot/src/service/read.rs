@@ -2,10 +2,12 @@
 //!
 //! **Invariant:** what is answered to a write comes from here too, so one entity has one form.
 
+use bytes::Bytes;
 use odata::bind::{Path, Query, Step};
 use odata::syntax::{self, Options};
 
 use crate::model::Entity;
+use crate::service::answers::Question;
 use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits};
 use crate::store::blobs::{self, Download};
@@ -32,17 +34,33 @@ pub(crate) struct Read {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// JSON; with the ETag of the entity, where it is one.
-    Json { body: Vec<u8>, etag: Option<String> },
+    Json { body: Bytes, etag: Option<String> },
     /// A bare number.
     Count(i64),
     /// The bytes of an attachment.
     Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
 }
 
-/// Carries out a GET.
-pub(crate) async fn read(ctx: &Ctx, request: Read) -> Result<Answer, Error> {
+/// The answer to a question that was asked before, if it is still true.
+pub(crate) fn known(ctx: &Ctx, question: &Question) -> Option<Answer> {
+    ctx.answers.find(question).map(|(body, etag)| Answer::Json { body, etag })
+}
+
+/// Carries out a GET, and keeps its answer where it is given a question that it answers.
+pub(crate) async fn read(
+    ctx: &Ctx,
+    request: Read,
+    question: Option<Question>,
+) -> Result<Answer, Error> {
     let inner = ctx.clone();
-    ctx.store.read(move |tx| Box::pin(async move { answer(tx, &inner, &request).await })).await
+    let answer = ctx
+        .store
+        .read(move |tx| Box::pin(async move { answer(tx, &inner, &request).await }))
+        .await?;
+    if let (Some(question), Answer::Json { body, etag }) = (question, &answer) {
+        ctx.answers.keep(ctx, question, body, etag.as_ref());
+    }
+    Ok(answer)
 }
 
 async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error> {
@@ -60,7 +78,9 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
             let found = entity(tx, &at, &request.query, request.annotations, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
-            Ok(Answer::Json { body, etag: Some(etag(found.version)) })
+            // Expanded entities have versions of their own, which the ETag does not cover.
+            let etag = request.query.expand.is_empty().then(|| etag(found.version));
+            Ok(Answer::Json { body: body.into(), etag })
         }
         _ => page(tx, ctx, request, &at).await,
     }
@@ -118,7 +138,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         push_member(&mut body, "@odata.nextLink", &link);
     }
     body.push(b'}');
-    Ok(Answer::Json { body, etag: None })
+    Ok(Answer::Json { body: body.into(), etag: None })
 }
 
 async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {

@@ -137,10 +137,6 @@ async fn insert_into(
             created_app: ctx.caller.app.clone(),
         };
         conversations::insert(tx, &conversation, ctx.now().ticks).await?;
-        for sender in &summary.unique_senders {
-            let owner = Owner::Conversation(home.conversation);
-            conversations::count_sender(tx, group, owner, sender).await?;
-        }
     }
     let mut to = vec![Party { name: facts.display_name.clone(), address: facts.mail.clone() }];
     posts::merge(&mut to, new_participants);
@@ -153,9 +149,6 @@ async fn insert_into(
         to_recipients: recipients_json(&to),
     };
     threads::insert(tx, &thread).await?;
-    for sender in &summary.unique_senders {
-        conversations::count_sender(tx, group, Owner::Thread(id), sender).await?;
-    }
     let made = Made { conversation, thread: id, post: post.id };
     let op = if new { Op::Created } else { Op::Updated };
     changed(tx, ctx, group, conversation, None, op);
@@ -202,8 +195,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                     conversations::delete(tx, group, conversation).await?;
                     changed(tx, &inner, group, conversation, None, Op::Deleted);
                 } else {
-                    let owner = Owner::Conversation(conversation);
-                    conversations::recompute_summary(tx, group, owner).await?;
+                    conversations::recompute_summary(tx, group, conversation).await?;
                     changed(tx, &inner, group, conversation, None, Op::Updated);
                 }
                 Ok(())

@@ -52,14 +52,6 @@ impl Owner {
             Owner::Thread(_) => "threads",
         }
     }
-
-    /// The column of `posts` that refers to it.
-    const fn column(self) -> &'static str {
-        match self {
-            Owner::Conversation(_) => "conversation_id",
-            Owner::Thread(_) => "thread_id",
-        }
-    }
 }
 
 /// A conversation about to be stored.
@@ -123,7 +115,6 @@ pub(crate) async fn exists(tx: &mut Tx, group: GroupId, id: ConversationId) -> R
 
 /// Removes a conversation that has no threads left.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: ConversationId) -> Result<(), Error> {
-    forget_senders(tx, group, Owner::Conversation(id)).await?;
     let sql = "delete from conversations where group_id = $1 and id = $2";
     tx.execute(sql, binds![group, id]).await?;
     Ok(())
@@ -144,26 +135,6 @@ fn read_summary(row: &Row<'_>) -> Result<Summary, Error> {
     })
 }
 
-/// Counts one more post of `sender`; whether it is the first of that name.
-pub(crate) async fn count_sender(
-    tx: &mut Tx,
-    group: GroupId,
-    owner: Owner,
-    sender: &str,
-) -> Result<bool, Error> {
-    let sql = "insert into senders (group_id, owner_id, name, posts) values ($1, $2, $3, 1) \
-        on conflict (group_id, owner_id, name) do update set posts = senders.posts + 1 \
-        returning posts";
-    let posts = tx.first(sql, binds![group, owner.id(), sender], |row| row.int(0)).await?;
-    Ok(posts == Some(1))
-}
-
-async fn forget_senders(tx: &mut Tx, group: GroupId, owner: Owner) -> Result<(), Error> {
-    let sql = "delete from senders where group_id = $1 and owner_id = $2";
-    tx.execute(sql, binds![group, owner.id()]).await?;
-    Ok(())
-}
-
 /// Takes one more post into the summary of what it belongs to.
 pub(crate) async fn add_to_summary(
     tx: &mut Tx,
@@ -181,18 +152,10 @@ pub(crate) async fn add_to_summary(
         return Err(Error::Dangling);
     };
     let mut new = post.clone();
-    for sender in &post.unique_senders {
-        count_sender(tx, group, owner, sender).await?;
-    }
     // What was declared of a conversation without posts ends with the first one.
     if old.posts > 0 {
         let added = std::mem::replace(&mut new.unique_senders, old.unique_senders);
-        for sender in added {
-            let known = new.unique_senders.contains(&sender);
-            if !known && new.unique_senders.len() < SENDERS_SHOWN_MAX {
-                new.unique_senders.push(sender);
-            }
-        }
+        add_senders(&mut new.unique_senders, added);
         new.has_attachments |= old.has_attachments;
         new.posts += old.posts;
         if old.last_delivered.ticks > post.last_delivered.ticks {
@@ -235,48 +198,41 @@ async fn write_summary(
     Ok(())
 }
 
-/// Makes the summary of a conversation anew from the posts that are left.
+/// Makes the summary of a conversation anew from the threads that are left, at least one.
 pub(crate) async fn recompute_summary(
     tx: &mut Tx,
     group: GroupId,
-    owner: Owner,
+    id: ConversationId,
 ) -> Result<(), Error> {
-    let (key, column) = (binds![group, owner.id()], owner.column());
-    let sql = format!(
-        "select count(*), coalesce(max(has_attachments), 0) from posts \
-         where group_id = $1 and {column} = $2"
-    );
-    let counted = tx.first(&sql, key, |row| Ok((row.int(0)?, row.bool(1)?))).await?;
-    let (posts, has_attachments) = counted.unwrap_or_default();
-    // The threads know their newest post; a conversation's is the newest of theirs.
-    let sql = "select last_delivered_at, last_delivered_offset, preview from threads \
-        where group_id = $1 and conversation_id = $2 \
+    let mut summary: Option<Summary> = None;
+    let sql = "select has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
+        preview, posts from threads where group_id = $1 and conversation_id = $2 \
         order by last_delivered_at desc, id desc";
-    let newest = tx
-        .first(sql, key, |row| {
-            let offset_minutes = i16::try_from(row.int(1)?).unwrap_or(0);
-            let last_delivered = DateTimeOffset { ticks: row.int(0)?, offset_minutes };
-            Ok((last_delivered, row.text(2)?.to_owned()))
-        })
-        .await?;
-    let Some((last_delivered, preview)) = newest else { return Ok(()) };
-    let sql = format!(
-        "insert into senders (group_id, owner_id, name, posts) \
-         select group_id, $1, from_name, count(*) from posts \
-         where {column} = $1 and group_id = $2 group by group_id, from_name"
-    );
-    forget_senders(tx, group, owner).await?;
-    tx.execute(&sql, binds![owner.id(), group]).await?;
-    let mut unique_senders = Vec::new();
-    let sql = "select name from senders where group_id = $1 and owner_id = $2 \
-        order by name limit 100";
-    tx.query(sql, key, |row| {
-        unique_senders.push(row.text(0)?.to_owned());
+    tx.query(sql, binds![group, id], |row| {
+        let thread = read_summary(&row)?;
+        match &mut summary {
+            None => summary = Some(thread),
+            Some(summary) => {
+                summary.has_attachments |= thread.has_attachments;
+                summary.posts += thread.posts;
+                add_senders(&mut summary.unique_senders, thread.unique_senders);
+            }
+        }
         Ok(())
     })
     .await?;
-    let summary = Summary { has_attachments, last_delivered, unique_senders, preview, posts };
-    write_summary(tx, group, owner, &summary).await
+    match summary {
+        Some(summary) => write_summary(tx, group, Owner::Conversation(id), &summary).await,
+        None => Ok(()),
+    }
+}
+
+fn add_senders(shown: &mut Vec<String>, more: Vec<String>) {
+    for sender in more {
+        if shown.len() < SENDERS_SHOWN_MAX && !shown.contains(&sender) {
+            shown.push(sender);
+        }
+    }
 }
 
 /// Whether every post of it, and the conversation itself, was written by `user`.
@@ -286,19 +242,19 @@ pub(crate) async fn all_by(
     owner: Owner,
     user: Option<UserId>,
 ) -> Result<bool, Error> {
-    let column = owner.column();
     let sql = match owner {
-        Owner::Thread(_) => format!(
-            "select not exists (select 1 from posts where group_id = $1 and {column} = $2 \
+        Owner::Thread(_) => {
+            "select not exists (select 1 from posts where group_id = $1 and thread_id = $2 \
              and author is distinct from $3)"
-        ),
-        Owner::Conversation(_) => format!(
-            "select not exists (select 1 from posts where group_id = $1 and {column} = $2 \
-             and author is distinct from $3) \
+        }
+        Owner::Conversation(_) => {
+            "select not exists (select 1 from threads t join posts p \
+             on p.group_id = t.group_id and p.thread_id = t.id \
+             where t.group_id = $1 and t.conversation_id = $2 and p.author is distinct from $3) \
              and exists (select 1 from conversations where group_id = $1 and id = $2 \
              and created_by = $3)"
-        ),
+        }
     };
-    let all = tx.first(&sql, binds![group, owner.id(), user], |row| row.bool(0)).await?;
+    let all = tx.first(sql, binds![group, owner.id(), user], |row| row.bool(0)).await?;
     Ok(all.unwrap_or(false))
 }

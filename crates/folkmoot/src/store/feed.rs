@@ -77,8 +77,9 @@ const INSERT_GROUP: &str = "insert into feed (group_id, seq, at, actor, app, kin
 const INSERT_TENANT: &str = "insert into tenant_feed (tenant_id, seq, at, actor, app, kind, op, \
     entity_id, group_id, changed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
-/// Writes the changes of a transaction; the last thing before its commit.
-pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<(), Error> {
+/// Writes the changes of a transaction; the last thing before its commit. Returns the ids of the
+/// streams that they are in.
+pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>, Error> {
     let mut streams: BTreeMap<Uuid, Vec<Change>> = BTreeMap::new();
     for change in changes {
         let stream = match change.place {
@@ -88,7 +89,7 @@ pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<(), Error> {
         streams.entry(stream).or_default().push(change);
     }
     // Ascending ids (the map's order): two transactions never wait for each other in a circle.
-    for (stream, changes) in streams {
+    for (&stream, changes) in &streams {
         let in_group = matches!(changes[0].place, Place::Group { .. });
         let raise = if in_group { RAISE_GROUP } else { RAISE_TENANT };
         let count = changes.len() as i64;
@@ -97,7 +98,7 @@ pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<(), Error> {
             insert(tx, seq, change)?;
         }
     }
-    Ok(())
+    Ok(streams.into_keys().collect())
 }
 
 fn insert(tx: &mut Tx, seq: i64, change: &Change) -> Result<(), Error> {

@@ -27,6 +27,7 @@ pub(crate) mod read;
 mod render;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;
+pub(crate) mod stamps;
 pub(crate) mod tenants;
 pub(crate) mod threads;
 pub(crate) mod users;
@@ -43,6 +44,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
 use crate::store::driver::{Options, Sqlite};
+use crate::store::stamps::Stamps;
 
 /// An open store.
 pub(crate) struct Store {
@@ -99,6 +101,11 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         self.db.read(read).await
+    }
+
+    /// What says whether a group has changed, for answers that are kept.
+    pub(crate) fn stamps(&self) -> &Stamps {
+        self.db.stamps()
     }
 
     /// The folder of blobs that are not in the database.

@@ -116,8 +116,6 @@ pub(crate) async fn set_recipients(
 
 /// Removes a thread that has no posts left.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: ThreadId) -> Result<(), Error> {
-    let key = binds![group, id];
-    tx.execute("delete from senders where group_id = $1 and owner_id = $2", key).await?;
-    tx.execute("delete from threads where group_id = $1 and id = $2", key).await?;
+    tx.execute("delete from threads where group_id = $1 and id = $2", binds![group, id]).await?;
     Ok(())
 }

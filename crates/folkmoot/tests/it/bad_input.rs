@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Client, Response, Server};
 
 /// The tables that a request could write to.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 10] = [
     "users",
     "groups",
     "group_members",
@@ -14,7 +14,6 @@ const TABLES: [&str; 11] = [
     "threads",
     "posts",
     "attachments",
-    "senders",
     "feed",
     "tenant_feed",
 ];

@@ -1,6 +1,6 @@
 //! What every answer has, and the addresses that need no token.
 
-use crate::support::Server;
+use crate::support::{Client, Server};
 
 #[test]
 fn answers_carry_the_ids_of_the_request() {
@@ -123,4 +123,51 @@ fn links_follow_a_named_proxy_and_nobody_else() {
     assert_eq!(trusted, "https://talk.example.org/v1.0/$metadata#users/$entity");
     let (other, address) = context(&["--ephemeral", "--trust-proxy", "10.0.0.1"]);
     assert_eq!(other, format!("http://{address}/v1.0/$metadata#users/$entity"));
+}
+
+/// Answers are kept in memory; what is kept must never outlive what it says, nor reach anybody else.
+#[test]
+fn what_is_asked_again_is_answered_as_it_is_now() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let group = ada.group("readers", "Private");
+    let path = format!("/v1.0/groups/{group}/conversations?$select=topic");
+    let topics = |client: &Client| {
+        let page = client.get(&path).ok();
+        page["value"].as_array().unwrap().len()
+    };
+    assert_eq!((topics(&ada), topics(&ada)), (0, 0));
+    let [conversation, ..] = ada.talk(&group, "x", "y");
+    assert_eq!((topics(&ada), topics(&ada)), (1, 1));
+    ada.delete(&format!("/v1.0/groups/{group}/conversations/{conversation}")).empty(204);
+    assert_eq!(topics(&ada), 0);
+
+    bo.get(&path).refused(403, "ErrorAccessDenied");
+    let bo_id = bo.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    let reference = serde_json::json!({
+        "@odata.id": format!("http://{}/v1.0/users/{bo_id}", server.address)
+    });
+    ada.post(&format!("/v1.0/groups/{group}/members/$ref"), &reference).empty(204);
+    assert_eq!((topics(&bo), topics(&bo)), (0, 0));
+    ada.delete(&format!("/v1.0/groups/{group}/members/{bo_id}/$ref")).empty(204);
+    bo.get(&path).refused(403, "ErrorAccessDenied");
+
+    // Whoever asks under another name gets links under that name.
+    let context = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            ada.token
+        );
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        answer.split_once("\"@odata.context\":\"").unwrap().1.to_owned()
+    };
+    for host in ["one.example", "two.example", "one.example"] {
+        assert!(context(host).starts_with(&format!("http://{host}/v1.0/")), "{host}");
+    }
+    let plain = [("Accept", "application/json;odata.metadata=none")];
+    let bare = ada.send("GET", &path, &plain, b"").ok();
+    assert!(bare.get("@odata.context").is_none(), "{bare}");
 }

@@ -44,50 +44,38 @@ pub fn parse_path(raw: &str, limits: &Limits) -> Result<Vec<Segment>, SyntaxErro
 
 /// Splits at slashes that are not inside a quoted key. Only a quote directly after an opening
 /// parenthesis (or after `id=` there) opens a string, and only where it is closed before a closing
-/// one: elsewhere it is part of a key such as `o'hara@example.org`.
+/// one: elsewhere it is part of a key such as `o'hara@example.org`. Who encodes the quotes encodes
+/// the slashes between them too.
 fn split(raw: &str) -> Vec<&str> {
     let (bytes, mut parts, mut start, mut at) = (raw.as_bytes(), Vec::new(), 0, 0);
-    while let Some((byte, width)) = unit(bytes, at) {
-        if byte == b'/' {
-            parts.push(&raw[start..at]);
-            start = at + 1;
-        } else if byte == b'('
-            && let Some(end) = quoted_end(bytes, at + width)
-        {
-            at = end;
-            continue;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        if *byte == b'/' {
+            parts.push(&raw[start..at - 1]);
+            start = at;
+        } else if *byte == b'(' {
+            at = quoted_end(bytes, at).unwrap_or(at);
         }
-        at += width;
     }
     parts.push(&raw[start..]);
     parts
 }
 
-/// The byte at a position and how wide it is written; of encoded ones, quotes and parentheses only.
-fn unit(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    match bytes.get(at..)? {
-        [b'%', b'2', digit @ b'7'..=b'9', ..] => Some((0x20 + (digit - b'0'), 3)),
-        [byte, ..] => Some((*byte, 1)),
-        [] => None,
-    }
-}
-
 /// The end of a quoted key that begins at `at`, after its parenthesis.
 fn quoted_end(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some((byte, width)) = unit(bytes, at)
-        && (byte.is_ascii_alphanumeric() || byte == b'=')
-    {
-        at += width;
+    while bytes.get(at).is_some_and(|it| it.is_ascii_alphanumeric() || *it == b'=') {
+        at += 1;
     }
-    let (b'\'', width) = unit(bytes, at)? else { return None };
-    at += width;
+    if bytes.get(at) != Some(&b'\'') {
+        return None;
+    }
     loop {
-        let (byte, width) = unit(bytes, at)?;
-        at += width;
-        if byte == b'\'' {
-            match unit(bytes, at)? {
-                (b'\'', width) => at += width,
-                (b')', _) => return Some(at),
+        at += 1;
+        if bytes.get(at)? == &b'\'' {
+            at += 1;
+            match bytes.get(at)? {
+                b'\'' => {}
+                b')' => return Some(at + 1),
                 _ => return None,
             }
         }

@@ -25,6 +25,7 @@ use crate::store::error::Error;
 use crate::store::feed::Change;
 use crate::store::index::IndexRow;
 use crate::store::sql::Bind;
+use crate::store::stamps::Stamps;
 use crate::store::{dialect, feed, index};
 
 /// Commands in one transaction at most: where groups settle under load by themselves is lower.
@@ -57,6 +58,8 @@ pub(crate) struct Tx {
     changes: Vec<Change>,
     /// What the command that runs wants indexed.
     indexed: Vec<IndexRow>,
+    /// Whether the command that runs has written anything.
+    wrote: bool,
     /// Where blobs too large for the database stand.
     blobs: PathBuf,
 }
@@ -131,6 +134,7 @@ impl ToSql for Bind<'_> {
 impl Tx {
     /// Runs a statement that returns no rows; how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
+        self.wrote = true;
         self.execute_now(sql, binds)
     }
 
@@ -140,7 +144,7 @@ impl Tx {
         sql: &str,
         binds: &[Bind<'_>],
     ) -> Result<u64, Error> {
-        let mut statement = self.prepare(sql)?;
+        let mut statement = prepare(&self.conn, sql)?;
         let changed = statement.execute(rusqlite::params_from_iter(binds)).map_err(failed)?;
         Ok(changed as u64)
     }
@@ -151,7 +155,7 @@ impl Tx {
         sql: &str,
         binds: &[Bind<'_>],
     ) -> Result<i64, Error> {
-        let mut statement = self.prepare(sql)?;
+        let mut statement = prepare(&self.conn, sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
         let row = rows.next().map_err(failed)?;
         let value = row.map(|row| Row(row).int(0)).transpose()?;
@@ -167,7 +171,8 @@ impl Tx {
         binds: &[Bind<'_>],
         mut each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
-        let mut statement = self.prepare(sql)?;
+        let mut statement = prepare(&self.conn, sql)?;
+        self.wrote |= !statement.readonly();
         let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             each(Row(row))?;
@@ -182,23 +187,13 @@ impl Tx {
         binds: &[Bind<'_>],
         read: impl FnOnce(Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Option<T>, Error> {
-        let mut statement = self.prepare(sql)?;
+        let mut statement = prepare(&self.conn, sql)?;
+        self.wrote |= !statement.readonly();
         let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
         match rows.next().map_err(failed)? {
             Some(row) => read(Row(row)).map(Some),
             None => Ok(None),
         }
-    }
-
-    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
-        let statement = self.conn.prepare_cached(sql).map_err(failed)?;
-        // SQLite numbers `$n` by first appearance, PostgreSQL by n: they must be the same.
-        debug_assert!(
-            (1..=statement.parameter_count())
-                .all(|it| statement.parameter_name(it) == Some(&format!("${it}"))),
-            "the parameters of a statement are out of order: {sql}"
-        );
-        Ok(statement)
     }
 
     /// Tells the feed of a change; it is written with the commit.
@@ -227,6 +222,17 @@ impl Tx {
     }
 }
 
+fn prepare<'c>(conn: &'c Connection, sql: &str) -> Result<CachedStatement<'c>, Error> {
+    let statement = conn.prepare_cached(sql).map_err(failed)?;
+    // SQLite numbers `$n` by first appearance, PostgreSQL by n: they must be the same.
+    debug_assert!(
+        (1..=statement.parameter_count())
+            .all(|it| statement.parameter_name(it) == Some(&format!("${it}"))),
+        "the parameters of a statement are out of order: {sql}"
+    );
+    Ok(statement)
+}
+
 /// A command or a read: polled to its end on the thread that owns the connection.
 type Work<T, E> = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send>;
 
@@ -235,6 +241,7 @@ pub(crate) struct Sqlite {
     writes: Option<Sender<Box<dyn Job>>>,
     reads: Option<Sender<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
+    stamps: Arc<Stamps>,
 }
 
 impl Drop for Sqlite {
@@ -262,7 +269,9 @@ impl Sqlite {
         writer.batch("commit")?;
 
         let (writes, queue) = bounded(options.queue);
-        let mut threads = vec![spawn("store-writer", move || write_loop(writer, &queue))?];
+        let stamps = Arc::new(Stamps::new());
+        let raised = Arc::clone(&stamps);
+        let mut threads = vec![spawn("store-writer", move || write_loop(writer, &queue, &raised))?];
         let (reads, queue) = bounded::<Box<dyn Job>>(options.queue);
         for _ in 0..options.readers {
             let mut tx = connect(options, blobs)?;
@@ -271,7 +280,7 @@ impl Sqlite {
             let queue = queue.clone();
             threads.push(spawn("store-reader", move || read_loop(tx, &queue, &deadline))?);
         }
-        Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads })
+        Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads, stamps })
     }
 
     /// Runs a command in the writer's next transaction; its answer comes after the commit.
@@ -282,6 +291,11 @@ impl Sqlite {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         submit(self.writes.as_ref(), Box::new(command)).await
+    }
+
+    /// What rises with each commit.
+    pub(crate) fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// Runs a read on a snapshot.
@@ -371,31 +385,46 @@ fn read_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, deadline: &Deadline) {
     }
 }
 
-fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>) {
+fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, stamps: &Stamps) {
     let mut group: Vec<Box<dyn Job>> = Vec::new();
     while let Ok(job) = queue.recv() {
         group.push(job);
         group.extend(queue.try_iter().take(GROUP_MAX - 1));
         let committed = commit_group(&mut tx, &mut group);
-        if let Err(error) = &committed {
-            tracing::error!(commands = group.len(), %error, "a transaction was lost");
-            if !tx.conn.is_autocommit() {
-                let _ = tx.batch("rollback");
+        match &committed {
+            Ok(Changed::Streams(streams)) => streams.iter().for_each(|it| stamps.raise(*it)),
+            Ok(Changed::Anything) => stamps.raise_all(),
+            Err(error) => {
+                tracing::error!(commands = group.len(), %error, "a transaction was lost");
+                if !tx.conn.is_autocommit() {
+                    let _ = tx.batch("rollback");
+                }
             }
         }
+        let committed = committed.as_ref().map(|_| &());
         for mut job in group.drain(..) {
-            job.finish(committed.as_ref());
+            job.finish(committed);
         }
     }
 }
 
+/// What a transaction has changed.
+enum Changed {
+    /// What these streams of the feed tell of.
+    Streams(Vec<Uuid>),
+    /// Something that no stream tells of.
+    Anything,
+}
+
 /// Runs all commands of a group in one transaction, each under its own savepoint.
-fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
+fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<Changed, Error> {
     tx.execute_now("begin immediate", &[])?;
+    let mut silent = false;
     let (mut changes, mut indexed) = (Vec::new(), Vec::new());
     for job in group.iter_mut() {
         tx.changes.clear();
         tx.indexed.clear();
+        tx.wrote = false;
         tx.execute_now("savepoint command", &[])?;
         let good = job.run(tx);
         // After an engine error the whole transaction may be gone, the commands before this one
@@ -404,6 +433,7 @@ fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
             return Err(Error::Unavailable("the database dropped the transaction".into()));
         }
         if good {
+            silent |= tx.wrote && tx.changes.is_empty();
             changes.append(&mut tx.changes);
             indexed.append(&mut tx.indexed);
         } else {
@@ -414,9 +444,9 @@ fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<(), Error> {
     // Last, outside every savepoint: the index flushes at each, and the heads of the feed are rows
     // that all writers of a group share.
     index::write(tx, &indexed)?;
-    feed::write(tx, changes)?;
+    let streams = feed::write(tx, changes)?;
     tx.execute_now("commit", &[])?;
-    Ok(())
+    Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
 
 /// Stops a statement that runs past its time.
@@ -464,7 +494,9 @@ fn connect(options: &Options, blobs: &Path) -> Result<Tx, Error> {
     // With a memory map, every commit of another connection unmaps it.
     conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(())).map_err(failed)?;
     conn.pragma_update(None, "cache_size", -16_384).map_err(failed)?;
-    Ok(Tx { conn, changes: Vec::new(), indexed: Vec::new(), blobs: blobs.to_owned() })
+    // What a savepoint may have to undo is kept in memory, not in a file: up to one command's pages.
+    conn.pragma_update(None, "temp_store", "memory").map_err(failed)?;
+    Ok(Tx { conn, changes: Vec::new(), indexed: Vec::new(), wrote: false, blobs: blobs.to_owned() })
 }
 
 fn wrong_type(column: usize, expected: &str) -> Error {
