@@ -1,9 +1,10 @@
-//! What a developer runs: `cargo xtask test`, `tidy`, `bench`.
+//! What a developer runs: `cargo xtask test`, `postgres`, `tidy`, `bench`.
 //!
 //! **Invariant:** each task says what it does before it does it, and ends with status 0 only where all
 //! of it is well.
 #![expect(clippy::print_stdout, reason = "a task talks to the person who runs it")]
 
+mod postgres;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -26,10 +27,12 @@ struct Cli {
 enum Task {
     /// Run every check and every test, and bring what they need
     Test {
-        /// Leave out what needs packages from a registry: cargo-deny and the real clients
+        /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and the real clients
         #[arg(long)]
         quick: bool,
     },
+    /// Start a PostgreSQL for tests, until the end of standard input (Ctrl-D)
+    Postgres,
     /// Check what the compiler cannot: the arrows between rooms, sizes, paths in documents
     Tidy,
     /// Measure the server against its ceilings; takes some minutes
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     let root = root()?;
     match Cli::parse().task {
         Task::Test { quick } => test(&root, quick),
+        Task::Postgres => foreground(),
         Task::Tidy => tidy::run(&root),
         Task::Bench { arguments } => bench(&root, &arguments),
     }
@@ -56,13 +60,28 @@ fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
     run(root, "cargo", &clippy)?;
     run(root, "cargo", &["test", "--workspace"])?;
     if quick {
-        println!("\n== left out: cargo deny, and the clients in clients/");
+        println!("\n== left out: PostgreSQL, cargo deny, and the clients in clients/");
         return Ok(());
     }
     deny(root)?;
     run(root, "cargo", &["build", "--package", "folkmoot"])?;
     let binary = target(root)?.join("debug/folkmoot");
-    run(root, "clients/run.sh", &[&binary.to_string_lossy()])
+    let clients = ["clients/run.sh", &binary.to_string_lossy()];
+    run(root, clients[0], &clients[1..])?;
+    println!("\n== PostgreSQL");
+    let postgres = postgres::Postgres::start()?;
+    let environment = [("FOLKMOOT_TEST_POSTGRES", &postgres.url[..])];
+    run_with(root, "cargo", &["test", "--package", "folkmoot"], &environment)?;
+    run_with(root, clients[0], &clients[1..], &environment)
+}
+
+/// A PostgreSQL for whoever runs tests by hand.
+fn foreground() -> anyhow::Result<()> {
+    let postgres = postgres::Postgres::start()?;
+    println!("export FOLKMOOT_TEST_POSTGRES={}", postgres.url);
+    // Its end is the end of standard input, or of this process by a signal that it gets as well.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
 }
 
 /// Licences, sources and bans of all dependencies. The advisory database is a git repository of its
@@ -84,9 +103,19 @@ fn bench(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
 }
 
 fn run(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    run_with(root, program, arguments, &[])
+}
+
+fn run_with(
+    root: &Path,
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<()> {
     println!("\n== {program} {}", arguments.join(" "));
     let status = Command::new(program)
         .args(arguments)
+        .envs(environment.iter().copied())
         .current_dir(root)
         .status()
         .with_context(|| format!("{program} cannot be started"))?;

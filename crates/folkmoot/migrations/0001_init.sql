@@ -1,7 +1,8 @@
 -- One text for both databases. SQLite takes any type name: uuid and bytea columns hold blobs there,
 -- boolean columns 0 and 1. Instants are bigint: units of 100 ns since 0001-01-01T00:00:00Z.
 -- A column named x_folded holds x as it is compared (full case fold, NFC); see DECISIONS D5.
--- Everything inside a group has a key that begins with the group's id.
+-- Everything inside a group has a key that begins with the group's id. What {group} and {small} after a
+-- table become says store/dialect.rs.
 
 create table tenants (
     id uuid not null primary key,
@@ -70,7 +71,7 @@ create table group_members (
     user_id uuid not null references users (id),
     added_at bigint not null,
     primary key (group_id, user_id)
-) without rowid;
+) {group} {small};
 create index group_members_by_user on group_members (user_id, group_id);
 
 create table group_owners (
@@ -78,7 +79,7 @@ create table group_owners (
     user_id uuid not null references users (id),
     added_at bigint not null,
     primary key (group_id, user_id)
-) without rowid;
+) {group} {small};
 create index group_owners_by_user on group_owners (user_id, group_id);
 
 create table conversations (
@@ -99,7 +100,7 @@ create table conversations (
     created_app text,
     version bigint not null,
     primary key (group_id, id)
-) without rowid;
+) {group} {small};
 create index conversations_newest on conversations (group_id, last_delivered_at, id);
 
 create table threads (
@@ -122,7 +123,7 @@ create table threads (
     version bigint not null,
     primary key (group_id, id),
     foreign key (group_id, conversation_id) references conversations (group_id, id)
-) without rowid;
+) {group} {small};
 create index threads_newest on threads (group_id, last_delivered_at, id);
 create index threads_by_conversation on threads (group_id, conversation_id, last_delivered_at, id);
 
@@ -134,13 +135,13 @@ create table blobs (
     content bytea,
     touched_at bigint not null,
     primary key (group_id, hash)
-);
+) {group};
 
 -- The group's stream of changes: numbered without gaps in the order of commits (DECISIONS D9).
 create table feed_heads (
     group_id uuid not null primary key references groups (id),
     seq bigint not null
-) without rowid;
+) {group} {small};
 create table feed (
     group_id uuid not null,
     seq bigint not null,
@@ -154,13 +155,13 @@ create table feed (
     thread_id uuid,
     changed bigint not null,
     primary key (group_id, seq)
-) without rowid;
+) {group} {small};
 
 -- The tenant's stream: groups, users and memberships.
 create table tenant_feed_heads (
     tenant_id uuid not null primary key references tenants (id),
     seq bigint not null
-) without rowid;
+) {small};
 create table tenant_feed (
     tenant_id uuid not null,
     seq bigint not null,
@@ -173,4 +174,4 @@ create table tenant_feed (
     group_id uuid,
     changed bigint not null,
     primary key (tenant_id, seq)
-) without rowid;
+) {small};

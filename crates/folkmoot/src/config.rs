@@ -17,7 +17,7 @@ pub(crate) struct Common {
     /// The folder where everything is kept [default: ./folkmoot-data]
     #[arg(long, value_name = "DIR", env = "FOLKMOOT_DATA")]
     pub(crate) data: Option<PathBuf>,
-    /// The database: `sqlite`, in the data folder
+    /// The database: `sqlite`, in the data folder, or postgres://USER@HOST:PORT[,HOST:PORT...]/DB
     #[arg(long, value_name = "URL", env = "FOLKMOOT_STORE")]
     pub(crate) store: Option<String>,
     /// Where large attachments are kept: `file`, in the data folder
@@ -59,6 +59,8 @@ struct TenantFile {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    /// The address of the PostgreSQL database, where it is not SQLite in the data folder.
+    pub(crate) postgres: Option<String>,
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) trust_proxy: Option<IpAddr>,
@@ -75,7 +77,15 @@ impl Common {
             Some(path) => read(path)?,
             None => File::default(),
         };
-        check("--store", self.store.as_deref().or(file.store.as_deref()), "sqlite")?;
+        let postgres = match self.store.as_deref().or(file.store.as_deref()) {
+            None | Some("sqlite") => None,
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Some(url.to_owned())
+            }
+            Some(other) => bail!(
+                "--store {other} is neither `sqlite` nor postgres://USER@HOST:PORT[,HOST:PORT...]/DB"
+            ),
+        };
         check("--blobs", self.blobs.as_deref().or(file.blobs.as_deref()), "file")?;
         let (mut tenants, mut domain) = (Vec::new(), None);
         for tenant in file.tenant {
@@ -90,6 +100,7 @@ impl Common {
         let data = self.data.clone().or(file.data);
         Ok(Config {
             data: data.unwrap_or_else(|| "./folkmoot-data".into()),
+            postgres,
             listen: self.listen.or(file.listen).unwrap_or_else(default),
             public_url: file.public_url,
             trust_proxy: file.trust_proxy,

@@ -66,17 +66,22 @@ impl Server {
         let clock = Arc::new(clock);
         let settings = Settings {
             folder: config.data.clone(),
+            postgres: config.postgres.clone(),
             durable,
             readers: std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 8)),
             queue: limits::QUEUE_MAX,
             read_deadline: limits::READ_DEADLINE,
         };
-        let store = Store::open(&settings, &clock)
-            .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        let store =
+            Store::open(&settings, &clock).await.with_context(|| match &config.postgres {
+                Some(_) => "cannot open the store in the PostgreSQL database".to_owned(),
+                None => format!("cannot open the store in {}", config.data.display()),
+            })?;
         let store = Arc::new(store);
-        let (fresh, inner) = (config.clone(), clock.clone());
         let (tenants, key) = store
-            .write(move |tx| Box::pin(async move { prepare(tx, &fresh, &inner).await }))
+            .write(uuid::Uuid::nil(), (config.clone(), clock.clone()), |tx, (config, clock)| {
+                Box::pin(prepare(tx, config, clock))
+            })
             .await
             .context("cannot prepare the store")?;
         let key = SigningKey::from_pkcs8(key.kid, &key.secret)
@@ -131,14 +136,15 @@ impl Server {
                 user_claims(claims, oid, name, name, scopes)
             }
             Subject::User(name) => {
-                let (clock, wanted) = (self.clock.clone(), name.clone());
                 let user = self
                     .store
-                    .write(move |tx| {
-                        Box::pin(
-                            async move { users::find_or_make(tx, &clock, tenant, &wanted).await },
-                        )
-                    })
+                    .write(
+                        tenant.0,
+                        (self.clock.clone(), name.clone()),
+                        move |tx, (clock, name)| {
+                            Box::pin(users::find_or_make(tx, clock, tenant, name))
+                        },
+                    )
                     .await?;
                 user_claims(claims, user.id.0, &user.principal_name, &user.display_name, scopes)
             }
@@ -156,10 +162,7 @@ impl Server {
         &self,
         make: impl FnOnce() -> anyhow::Result<String>,
     ) -> anyhow::Result<String> {
-        let found = self
-            .store
-            .read(|tx| Box::pin(async move { Key::newest(tx, Purpose::DevCa).await }))
-            .await?;
+        let found = self.store.read((), |tx, ()| Box::pin(Key::newest(tx, Purpose::DevCa))).await?;
         if let Some(key) = found {
             return Ok(String::from_utf8(key.secret)?);
         }
@@ -167,7 +170,9 @@ impl Server {
         let kid = self.clock.id().to_string();
         let (key, now) = (Key { kid, secret: pem.clone().into_bytes() }, self.clock.now().ticks);
         self.store
-            .write(move |tx| Box::pin(async move { key.insert(tx, Purpose::DevCa, now).await }))
+            .write(uuid::Uuid::nil(), key, move |tx, key| {
+                Box::pin(key.insert(tx, Purpose::DevCa, now))
+            })
             .await?;
         Ok(pem)
     }
@@ -193,7 +198,7 @@ impl Server {
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {
-    let asked = server.store.read(|tx| Box::pin(async move { tenants::all(tx).await })).await;
+    let asked = server.store.read((), |tx, ()| Box::pin(tenants::all(tx))).await;
     match asked {
         Ok::<_, store::Error>(_) => "ready\n".into_response(),
         Err(error) => {

@@ -93,14 +93,11 @@ pub(crate) async fn add(server: &Server, wanted: Wanted) -> anyhow::Result<Strin
         security_enabled: false,
         behavior: Vec::new(),
     };
-    let clock = server.clock.clone();
+    let input = (server.clock.clone(), draft, wanted.owners, wanted.members);
     let id = server
         .store
-        .write(move |tx| {
-            Box::pin(async move {
-                let (owners, members) = (&wanted.owners, &wanted.members);
-                groups::add_by_operator(tx, &clock, tenant, draft, owners, members).await
-            })
+        .write(tenant.0, input, move |tx, (clock, draft, owners, members)| {
+            Box::pin(groups::add_by_operator(tx, clock, tenant, draft, owners, members))
         })
         .await?;
     Ok(id.to_string())

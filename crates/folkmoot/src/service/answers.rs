@@ -68,7 +68,7 @@ impl Question {
             key.extend_from_slice(text.as_bytes());
             key.push(0);
         }
-        let stamps = now(ctx.store.stamps(), group, tenant);
+        let stamps = now(ctx.store.stamps()?, group, tenant);
         Some(Question { key: key.into(), group, tenant, stamps })
     }
 }
@@ -91,7 +91,7 @@ impl Answers {
     /// Keeps an answer, unless its group has changed meanwhile or it is large.
     pub(super) fn keep(&self, ctx: &Ctx, question: Question, body: &Bytes, etag: Option<&String>) {
         let Question { key, group, tenant, stamps } = question;
-        let unchanged = now(ctx.store.stamps(), group, tenant) == stamps;
+        let unchanged = ctx.store.stamps().is_some_and(|it| now(it, group, tenant) == stamps);
         if unchanged && body.len() <= ANSWER_MAX {
             self.0.insert(key, Kept { stamps, body: body.clone(), etag: etag.cloned() });
         }

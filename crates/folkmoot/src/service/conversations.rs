@@ -30,8 +30,11 @@ struct Draft {
 /// Adds a conversation to the group whose `conversations` `path` leads to.
 pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Created, Error> {
     let draft = draft(ctx, &path, record).await?;
-    let inner = ctx.clone();
-    ctx.store.write(move |tx| Box::pin(async move { insert(tx, &inner, &path, draft).await })).await
+    let scope = ctx.scope(&path);
+    let input = (ctx.clone(), path, draft);
+    ctx.store
+        .write(scope, input, |tx, (ctx, path, draft)| Box::pin(insert(tx, ctx, path, draft)))
+        .await
 }
 
 async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Error> {
@@ -63,11 +66,11 @@ fn declared(record: &mut Record, now: DateTimeOffset) -> Result<Summary, Error> 
     })
 }
 
-async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Created, Error> {
+async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Created, Error> {
     let mut target = resolve::resolve(tx, ctx, path, true).await?;
     target.access.may_post()?;
     let group = target.group()?.id;
-    let (id, made) = match draft.post {
+    let (id, made) = match &draft.post {
         Some(post) => {
             let made =
                 threads::insert_with_conversation(tx, ctx, &target, &draft.topic, post).await?;
@@ -78,8 +81,8 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Cre
             let conversation = NewConversation {
                 group,
                 id,
-                topic: draft.topic,
-                summary: draft.declared,
+                topic: draft.topic.clone(),
+                summary: draft.declared.clone(),
                 created_by: ctx.caller.user,
                 created_app: ctx.caller.app.clone(),
             };
@@ -91,7 +94,7 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Cre
     target.id = Some(id.0);
     target.single = true;
     target.url = format!("groups/{group}/conversations/{id}");
-    let (query, ty) = (read::whole(&CONVERSATION), draft.type_sent);
+    let (query, ty) = (read::whole(&CONVERSATION), &draft.type_sent);
     let (mut body, etag) = read::written(tx, ctx, &target, &query, ty.as_deref()).await?;
     if let Some(made) = made {
         let (thread, post) = (made.thread, made.post);
@@ -108,15 +111,14 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: Draft) -> Result<Cre
 /// lives in one group; what is refused is a conversation that is not there or another group's.
 pub(crate) async fn add_reference(ctx: &Ctx, path: Path, reference: String) -> Result<(), Error> {
     let (group, id) = parse_reference(&reference)?;
-    let inner = ctx.clone();
     ctx.store
-        .read(move |tx| {
+        .read((ctx.clone(), path), move |tx, (ctx, path)| {
             Box::pin(async move {
-                let target = resolve::resolve(tx, &inner, &path, true).await?;
+                let target = resolve::resolve(tx, ctx, path, true).await?;
                 target.access.may_post()?;
                 let here = target.group()?.id;
                 // Another group's conversation: 404 unless the caller can read it.
-                let caller = &inner.caller;
+                let caller = &ctx.caller;
                 let facts = groups::facts(tx, caller.tenant, group, caller.user).await?;
                 let facts = facts.ok_or(Error::ItemNotFound)?;
                 let there = crate::access::Access::to_group(caller.clone(), facts);
@@ -165,18 +167,17 @@ fn parse_reference(reference: &str) -> Result<(GroupId, ConversationId), Error> 
 
 /// Removes the conversation that `path` leads to, with all that is in it.
 pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
-    let inner = ctx.clone();
     ctx.store
-        .write(move |tx| {
+        .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
             Box::pin(async move {
-                let target = resolve::resolve(tx, &inner, &path, true).await?;
+                let target = resolve::resolve(tx, ctx, path, true).await?;
                 let (group, id) = (target.group()?.id, ConversationId(target.id()?));
                 threads::may_remove(tx, &target, Owner::Conversation(id)).await?;
                 for thread in store::threads::of_conversation(tx, group, id).await? {
-                    threads::remove(tx, &inner, group, id, thread).await?;
+                    threads::remove(tx, ctx, group, id, thread).await?;
                 }
                 conversations::delete(tx, group, id).await?;
-                changed(tx, &inner, group, id, None, Op::Deleted);
+                changed(tx, ctx, group, id, None, Op::Deleted);
                 Ok(())
             })
         })

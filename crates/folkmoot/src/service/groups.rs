@@ -101,32 +101,31 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
         return Err(Error::property("members@odata.bind", problem));
     }
     let draft = Draft::new(record)?;
-    let inner = ctx.clone();
+    let scope = ctx.scope(&path);
+    let input = (ctx.clone(), path, draft, owners, members, type_sent);
     ctx.store
-        .write(move |tx| {
+        .write(scope, input, |tx, (ctx, path, draft, owners, members, type_sent)| {
             Box::pin(async move {
-                let mut at = resolve::resolve(tx, &inner, &path, false).await?;
+                let mut at = resolve::resolve(tx, ctx, path, false).await?;
                 let mut people = Vec::new();
                 for (role, references) in [(Role::Owner, owners), (Role::Member, members)] {
                     for reference in references {
-                        let user = resolve::referenced_user(tx, &inner, &reference).await?;
+                        let user = resolve::referenced_user(tx, ctx, reference).await?;
                         people.push((role, user));
                     }
                 }
-                if let Some(user) = inner.caller.user {
+                if let Some(user) = ctx.caller.user {
                     people.extend([(Role::Owner, user), (Role::Member, user)]);
                 }
-                let tenant = inner.caller.tenant;
-                let maker = Maker { tenant, actor: inner.actor(), now: inner.now().ticks };
-                let id = GroupId(inner.clock.id());
+                let (id, maker) = (GroupId(ctx.clock.id()), maker(ctx));
                 insert(tx, &maker, id, draft, &people).await?;
                 at.id = Some(id.0);
                 at.single = true;
                 at.url = format!("groups/{id}");
                 let (query, ty) = (read::whole(&GROUP), type_sent.as_deref());
-                let (mut body, etag) = read::written(tx, &inner, &at, &query, ty).await?;
+                let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
                 body.push(b'}');
-                let location = format!("{}/{}", inner.root, at.url);
+                let location = format!("{}/{}", ctx.root, at.url);
                 Ok(Created { body, etag, location })
             })
         })
@@ -146,7 +145,7 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     maker: &Maker,
     id: GroupId,
-    draft: Draft,
+    draft: &Draft,
     people: &[(Role, UserId)],
 ) -> Result<(), Error> {
     let domain = tenants::domain(tx, maker.tenant).await?.unwrap_or_else(|| "localhost".into());
@@ -156,12 +155,12 @@ pub(crate) async fn insert(
         id,
         tenant: maker.tenant,
         mail: format!("{}@{domain}", draft.nickname),
-        display_name: draft.display_name,
-        description: draft.description,
-        mail_nickname: draft.nickname,
+        display_name: draft.display_name.clone(),
+        description: draft.description.clone(),
+        mail_nickname: draft.nickname.clone(),
         visibility: draft.visibility,
         security_enabled: draft.security_enabled,
-        resource_behavior_options: draft.behavior,
+        resource_behavior_options: draft.behavior.clone(),
         members_only_posting: members_only,
     };
     groups::insert(tx, &group, maker.now).await.map_err(|error| match error {
@@ -194,13 +193,12 @@ fn changed(tx: &mut Tx, maker: &Maker, group: GroupId, kind: Kind, op: Op, entit
 
 /// Removes a group; it is kept, unseen, for as long as retention says.
 pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
-    let inner = ctx.clone();
     ctx.store
-        .write(move |tx| {
+        .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, &inner, &path, true).await?;
+                let at = resolve::resolve(tx, ctx, path, true).await?;
                 at.access.may_manage()?;
-                let (id, maker) = (at.group()?.id, maker(&inner));
+                let (id, maker) = (at.group()?.id, maker(ctx));
                 groups::delete(tx, id, maker.now).await?;
                 changed(tx, &maker, id, Kind::Group, Op::Deleted, id.0);
                 Ok(())
@@ -216,18 +214,17 @@ fn maker(ctx: &Ctx) -> Maker {
 /// Adds the user that `reference` names to the list that `path` leads to. Owners and applications
 /// add anybody; others themselves, to the members of a public group.
 pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), Error> {
-    let inner = ctx.clone();
     ctx.store
-        .write(move |tx| {
+        .write(ctx.scope(&path), (ctx.clone(), path, reference), |tx, (ctx, path, reference)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, &inner, &path, false).await?;
+                let at = resolve::resolve(tx, ctx, path, false).await?;
                 let (role, group, public) = list(&at)?;
-                let user = resolve::referenced_user(tx, &inner, &reference).await?;
-                let joins = role == Role::Member && public && inner.caller.user == Some(user);
+                let user = resolve::referenced_user(tx, ctx, reference).await?;
+                let joins = role == Role::Member && public && ctx.caller.user == Some(user);
                 if !joins {
                     at.access.may_manage()?;
                 }
-                let maker = maker(&inner);
+                let maker = maker(ctx);
                 groups::add(tx, role, group, user, maker.now).await.map_err(
                     |error| match error {
                         store::Error::Duplicate(_) => Error::AlreadyThere(role.list()),
@@ -244,23 +241,20 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
 /// Takes a user off the list that `path` leads to: the one at the end of the path, or the one that
 /// `reference` (`$id`) names. Owners and applications remove anybody; others leave.
 pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> Result<(), Error> {
-    let inner = ctx.clone();
     ctx.store
-        .write(move |tx| {
+        .write(ctx.scope(&path), (ctx.clone(), path, reference), |tx, (ctx, path, reference)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, &inner, &path, false).await?;
+                let at = resolve::resolve(tx, ctx, path, false).await?;
                 let (role, group, _) = list(&at)?;
-                let user = match (at.id, &reference) {
+                let user = match (at.id, reference) {
                     (Some(id), _) => UserId(id),
-                    (None, Some(reference)) => {
-                        resolve::referenced_user(tx, &inner, reference).await?
-                    }
+                    (None, Some(reference)) => resolve::referenced_user(tx, ctx, reference).await?,
                     (None, None) => {
                         let why = "name whom to remove: DELETE .../{id}/$ref, or ...$ref?$id={url}";
                         return Err(Error::Request(why.into()));
                     }
                 };
-                if inner.caller.user != Some(user) {
+                if ctx.caller.user != Some(user) {
                     at.access.may_manage()?;
                 }
                 if !groups::remove(tx, role, group, user).await? {
@@ -271,7 +265,7 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                         removed.";
                     return Err(Error::Request(why.into()));
                 }
-                changed(tx, &maker(&inner), group, kind(role), Op::Deleted, user.0);
+                changed(tx, &maker(ctx), group, kind(role), Op::Deleted, user.0);
                 Ok(())
             })
         })
@@ -295,7 +289,7 @@ pub(crate) async fn add_by_operator(
     tx: &mut Tx,
     clock: &crate::clock::Clock,
     tenant: TenantId,
-    draft: Draft,
+    draft: &Draft,
     owners: &[String],
     members: &[String],
 ) -> Result<GroupId, Error> {

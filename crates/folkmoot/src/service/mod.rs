@@ -19,10 +19,13 @@ pub(crate) use error::Error;
 
 use std::sync::Arc;
 
+use odata::bind::{Path, Step};
 use odata::value::DateTimeOffset;
+use uuid::Uuid;
 
 use crate::access::Caller;
 use crate::clock::Clock;
+use crate::ids;
 use crate::service::answers::Answers;
 use crate::store::Store;
 use crate::store::feed::Actor;
@@ -65,6 +68,21 @@ impl Service {
 }
 
 impl Ctx {
+    /// What a command on `path` changes: the group that the path leads into, or else the tenant.
+    fn scope(&self, path: &Path) -> Uuid {
+        let mut entity = (path.root.entity)();
+        for step in &path.steps {
+            match step {
+                Step::Key(text) if entity.name == "group" => {
+                    return ids::parse(text).unwrap_or(self.caller.tenant.0);
+                }
+                Step::Navigation(navigation) => entity = (navigation.target)(),
+                _ => {}
+            }
+        }
+        self.caller.tenant.0
+    }
+
     fn now(&self) -> DateTimeOffset {
         self.clock.now()
     }

@@ -37,12 +37,11 @@ pub(super) async fn prepare(ctx: &Ctx, path: &Path, record: Record) -> Result<Pr
     if files.is_empty() {
         return Ok(Prepared { draft, attachments: Vec::new() });
     }
-    let (inner, path) = (ctx.clone(), path.clone());
     let group = ctx
         .store
-        .read(move |tx| {
+        .read((ctx.clone(), path.clone()), |tx, (ctx, path)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, &inner, &path, false).await?;
+                let at = resolve::resolve(tx, ctx, path, false).await?;
                 at.access.may_post()?;
                 Ok::<_, Error>(at.group()?.id)
             })
@@ -79,22 +78,22 @@ pub(super) struct Home<'t> {
 }
 
 /// A post that is ready to be stored.
-pub(super) struct Ready {
-    pub(super) post: NewPost,
+pub(super) struct Ready<'d> {
+    pub(super) post: NewPost<'d>,
     /// What its conversation and thread will show of it, were it the only one.
     pub(super) summary: Summary,
     /// Who is added to the thread.
-    pub(super) new_participants: Vec<Party>,
+    pub(super) new_participants: &'d [Party],
 }
 
 /// Puts a prepared draft together with who sends it and where it goes.
-pub(super) async fn ready(
+pub(super) async fn ready<'d>(
     tx: &mut Tx,
     ctx: &Ctx,
     access: &Access,
-    prepared: Prepared,
+    prepared: &'d Prepared,
     home: Home<'_>,
-) -> Result<Ready, Error> {
+) -> Result<Ready<'d>, Error> {
     let group = access.group().ok_or(Error::ItemNotFound)?;
     let Prepared { draft, attachments } = prepared;
     let as_group = Party { name: group.display_name.clone(), address: group.mail.clone() };
@@ -114,7 +113,7 @@ pub(super) async fn ready(
     let names: Vec<_> = attachments.iter().map(|it| it.name.as_str()).collect();
     let tokens = Tokens {
         topic: text::tokens(home.topic),
-        body: draft.body_tokens,
+        body: &draft.body_tokens,
         sender: text::tokens(&format!("{} {}", from.name, from.address)),
         attachment: text::tokens(&names.join(" ")),
     };
@@ -122,7 +121,7 @@ pub(super) async fn ready(
         has_attachments: !attachments.is_empty(),
         last_delivered: received,
         unique_senders: vec![from.name.clone()],
-        preview: draft.preview,
+        preview: draft.preview.clone(),
         posts: 1,
     };
     let post = NewPost {
@@ -134,23 +133,23 @@ pub(super) async fn ready(
         in_reply_to: home.in_reply_to,
         message_id: format!("{id}@{domain}"),
         received,
-        categories: draft.categories,
+        categories: &draft.categories,
         body_type: draft.body_type,
-        body: draft.body,
+        body: &draft.body,
         from,
         sender,
         new_participants: draft::recipients_json(&draft.new_participants),
-        extra: draft.extra,
+        extra: draft.extra.as_deref(),
         author: ctx.caller.user,
         app: ctx.caller.app.clone(),
         attachments,
         tokens,
     };
-    Ok(Ready { post, summary, new_participants: draft.new_participants })
+    Ok(Ready { post, summary, new_participants: &draft.new_participants })
 }
 
 /// Stores a post and tells the feed; the summaries are the caller's.
-pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: NewPost) -> Result<(), Error> {
+pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: &NewPost<'_>) -> Result<(), Error> {
     let change = Change {
         place: Place::Group {
             group: post.group,
@@ -171,13 +170,14 @@ pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: NewPost) -> Result<(), E
 /// Replies to the thread or the post that `path` leads to.
 pub(crate) async fn reply(ctx: &Ctx, path: Path, record: Record) -> Result<(), Error> {
     let prepared = prepare(ctx, &path, record).await?;
-    let inner = ctx.clone();
+    let scope = ctx.scope(&path);
+    let input = (ctx.clone(), path, prepared);
     ctx.store
-        .write(move |tx| Box::pin(async move { add_reply(tx, &inner, &path, prepared).await }))
+        .write(scope, input, |tx, (ctx, path, it)| Box::pin(add_reply(tx, ctx, path, it)))
         .await
 }
 
-async fn add_reply(tx: &mut Tx, ctx: &Ctx, path: &Path, prepared: Prepared) -> Result<(), Error> {
+async fn add_reply(tx: &mut Tx, ctx: &Ctx, path: &Path, prepared: &Prepared) -> Result<(), Error> {
     let at = resolve::resolve(tx, ctx, path, true).await?;
     at.access.may_post()?;
     let group = at.group()?.id;
@@ -198,7 +198,7 @@ async fn add_reply(tx: &mut Tx, ctx: &Ctx, path: &Path, prepared: Prepared) -> R
     let Ready { post, summary, new_participants } =
         ready(tx, ctx, &at.access, prepared, home).await?;
     add_recipients(tx, &post, &thread.to_recipients, new_participants).await?;
-    store(tx, ctx, post).await?;
+    store(tx, ctx, &post).await?;
     for owner in [Owner::Thread(id), Owner::Conversation(conversation)] {
         conversations::add_to_summary(tx, group, owner, &summary).await?;
     }
@@ -212,9 +212,9 @@ async fn add_reply(tx: &mut Tx, ctx: &Ctx, path: &Path, prepared: Prepared) -> R
 
 async fn add_recipients(
     tx: &mut Tx,
-    post: &NewPost,
+    post: &NewPost<'_>,
     known: &str,
-    new: Vec<Party>,
+    new: &[Party],
 ) -> Result<(), Error> {
     let mut all = draft::recipients_of(known);
     let before = all.len();
@@ -232,11 +232,11 @@ async fn add_recipients(
 }
 
 /// Adds those whose address is not there yet.
-pub(super) fn merge(all: &mut Vec<Party>, new: Vec<Party>) {
+pub(super) fn merge(all: &mut Vec<Party>, new: &[Party]) {
     for party in new {
         let address = text::fold(&party.address).into_owned();
         if !all.iter().any(|it| text::fold(&it.address) == address) {
-            all.push(party);
+            all.push(party.clone());
         }
     }
 }

@@ -52,10 +52,9 @@ pub(crate) async fn read(
     request: Read,
     question: Option<Question>,
 ) -> Result<Answer, Error> {
-    let inner = ctx.clone();
     let answer = ctx
         .store
-        .read(move |tx| Box::pin(async move { answer(tx, &inner, &request).await }))
+        .read((ctx.clone(), request), |tx, (ctx, request)| Box::pin(answer(tx, ctx, request)))
         .await?;
     if let (Some(question), Answer::Json { body, etag }) = (question, &answer) {
         ctx.answers.keep(ctx, question, body, etag.as_ref());
@@ -95,7 +94,7 @@ async fn entity(
     url: &str,
     body: &mut Vec<u8>,
 ) -> Result<Option<Found>, Error> {
-    let node = Node::new(query, &at.access, at.declared, annotations, limits::PAGES)?;
+    let node = Node::new(tx.db(), query, &at.access, at.declared, annotations, limits::PAGES)?;
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
@@ -104,11 +103,23 @@ async fn entity(
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node =
-        Node::new(&request.query, &at.access, at.declared, request.annotations, limits::PAGES)?;
+    let node = Node::new(
+        tx.db(),
+        &request.query,
+        &at.access,
+        at.declared,
+        request.annotations,
+        limits::PAGES,
+    )?;
     let fingerprint = read::fingerprint(&request.options);
     let after = match &request.query.skip_token {
-        Some(token) => Some(skiptoken::decode(token, fingerprint, node.keys())?),
+        Some(token) => {
+            let key = skiptoken::decode(token, fingerprint)?;
+            if !node.fits(&key) {
+                return Err(skiptoken::Refused::Malformed.into());
+            }
+            Some(key)
+        }
         None => None,
     };
     let mut body = b"{".to_vec();
@@ -142,7 +153,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
 }
 
 async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(&request.query, &at.access, at.declared, false, limits::PAGES)?;
+    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, false, limits::PAGES)?;
     Ok(Answer::Count(read::count(tx, &node, at.place).await?))
 }
 

@@ -27,21 +27,23 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
     let type_sent = record.type_sent.take();
     let post = only_child(&mut record, "posts")?;
     let prepared = posts::prepare(ctx, &path, post).await?;
-    let inner = ctx.clone();
+    let scope = ctx.scope(&path);
+    let input = (ctx.clone(), path, topic, type_sent, prepared);
     ctx.store
-        .write(move |tx| {
+        .write(scope, input, |tx, (ctx, path, topic, type_sent, prepared)| {
             Box::pin(async move {
-                let mut at = resolve::resolve(tx, &inner, &path, true).await?;
+                let mut at = resolve::resolve(tx, ctx, path, true).await?;
                 let conversation = conversation(tx, &at).await?;
-                let id = insert(tx, &inner, &at, conversation, topic, prepared).await?;
+                let topic = topic.as_deref().unwrap_or_default();
+                let id = insert(tx, ctx, &at, conversation, topic, prepared).await?;
                 at.id = Some(id.0);
                 at.single = true;
                 at.url = format!("{}/{id}", at.url);
                 let query = read::whole(&THREAD);
                 let ty = type_sent.as_deref();
-                let (mut body, etag) = read::written(tx, &inner, &at, &query, ty).await?;
+                let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
                 body.push(b'}');
-                let location = format!("{}/{}", inner.root, at.url);
+                let location = format!("{}/{}", ctx.root, at.url);
                 Ok(Created { body, etag, location })
             })
         })
@@ -80,15 +82,14 @@ async fn insert(
     ctx: &Ctx,
     at: &Target,
     conversation: Option<(ConversationId, String)>,
-    topic: Option<String>,
-    prepared: Prepared,
+    topic: &str,
+    prepared: &Prepared,
 ) -> Result<ThreadId, Error> {
     if let Some((id, topic)) = conversation {
         let made = insert_into(tx, ctx, at, id, &topic, prepared, false).await?;
         return Ok(made.thread);
     }
-    let topic = topic.unwrap_or_default();
-    Ok(insert_with_conversation(tx, ctx, at, &topic, prepared).await?.thread)
+    Ok(insert_with_conversation(tx, ctx, at, topic, prepared).await?.thread)
 }
 
 /// The ids of what was made along with a thread.
@@ -105,7 +106,7 @@ pub(super) async fn insert_with_conversation(
     ctx: &Ctx,
     at: &Target,
     topic: &str,
-    prepared: Prepared,
+    prepared: &Prepared,
 ) -> Result<Made, Error> {
     let conversation = ConversationId(ctx.clock.id());
     insert_into(tx, ctx, at, conversation, topic, prepared, true).await
@@ -118,7 +119,7 @@ async fn insert_into(
     at: &Target,
     conversation: ConversationId,
     topic: &str,
-    prepared: Prepared,
+    prepared: &Prepared,
     new: bool,
 ) -> Result<Made, Error> {
     at.access.may_post()?;
@@ -153,7 +154,7 @@ async fn insert_into(
     let op = if new { Op::Created } else { Op::Updated };
     changed(tx, ctx, group, conversation, None, op);
     changed(tx, ctx, group, conversation, Some(id), Op::Created);
-    posts::store(tx, ctx, post).await?;
+    posts::store(tx, ctx, &post).await?;
     if !new {
         let owner = Owner::Conversation(conversation);
         conversations::add_to_summary(tx, group, owner, &summary).await?;
@@ -180,23 +181,22 @@ pub(super) fn changed(
 
 /// Removes the thread that `path` leads to, and its conversation with the last one.
 pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
-    let inner = ctx.clone();
     ctx.store
-        .write(move |tx| {
+        .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, &inner, &path, true).await?;
+                let at = resolve::resolve(tx, ctx, path, true).await?;
                 let (group, id) = (at.group()?.id, ThreadId(at.id()?));
                 let thread = threads::find(tx, group, id).await?.ok_or(Error::ItemNotFound)?;
                 let conversation = thread.conversation;
                 may_remove(tx, &at, Owner::Thread(id)).await?;
-                remove(tx, &inner, group, conversation, id).await?;
+                remove(tx, ctx, group, conversation, id).await?;
                 let left = threads::of_conversation(tx, group, conversation).await?;
                 if left.is_empty() {
                     conversations::delete(tx, group, conversation).await?;
-                    changed(tx, &inner, group, conversation, None, Op::Deleted);
+                    changed(tx, ctx, group, conversation, None, Op::Deleted);
                 } else {
                     conversations::recompute_summary(tx, group, conversation).await?;
-                    changed(tx, &inner, group, conversation, None, Op::Updated);
+                    changed(tx, ctx, group, conversation, None, Op::Updated);
                 }
                 Ok(())
             })

@@ -54,7 +54,7 @@ impl Blob {
         let sql = "insert into blobs (group_id, hash, size, content, touched_at) \
             values ($1, $2, $3, $4, $5) on conflict (group_id, hash) do update set touched_at = $5";
         let content = self.content.as_deref();
-        tx.execute(sql, binds![group, &self.hash[..], self.size, content, now]).await?;
+        tx.send(sql, binds![group, &self.hash[..], self.size, content, now]).await?;
         Ok(())
     }
 }

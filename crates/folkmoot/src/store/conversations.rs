@@ -73,7 +73,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewConversation, now: i64) -> Resul
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)";
     let summary = &it.summary;
     let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
-    tx.execute(
+    tx.send(
         sql,
         binds![
             it.group,
@@ -116,7 +116,7 @@ pub(crate) async fn exists(tx: &mut Tx, group: GroupId, id: ConversationId) -> R
 /// Removes a conversation that has no threads left.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: ConversationId) -> Result<(), Error> {
     let sql = "delete from conversations where group_id = $1 and id = $2";
-    tx.execute(sql, binds![group, id]).await?;
+    tx.send(sql, binds![group, id]).await?;
     Ok(())
 }
 
@@ -179,7 +179,7 @@ async fn write_summary(
         owner.table()
     );
     let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
-    tx.execute(
+    tx.send(
         &sql,
         binds![
             summary.has_attachments,

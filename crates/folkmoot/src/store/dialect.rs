@@ -1,29 +1,118 @@
 //! Where the two databases differ.
 //!
-//! **Invariant:** nothing outside this file and `driver/` knows which database it talks to. SQLite is
-//! the one behind it so far; what PostgreSQL writes differently is gathered here before it arrives.
+//! **Invariant:** nothing outside this file and `driver/` writes a text for one database only.
 
-/// The rows of a JSON array column as `alias.value`.
-pub(super) fn json_elements(column: &str, alias: &str) -> String {
-    format!("json_each({column}) {alias}")
+use std::borrow::Cow;
+
+/// Which database is behind a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Db {
+    Sqlite,
+    Postgres,
 }
 
-/// One text member of a JSON object, by a path of declared names.
-pub(super) fn json_member(value: &str, path: &[&str]) -> String {
-    format!("json_extract({value}, '$.{}')", path.join("."))
+impl Db {
+    /// The elements of a JSON array column as `alias.value`.
+    pub(super) fn json_elements(self, column: &str, alias: &str) -> String {
+        match self {
+            Db::Sqlite => format!("json_each({column}) {alias}"),
+            Db::Postgres => format!("jsonb_array_elements({column}::jsonb) {alias}(value)"),
+        }
+    }
+
+    /// An element that is a text.
+    pub(super) fn json_text(self, alias: &str) -> String {
+        match self {
+            Db::Sqlite => format!("{alias}.value"),
+            Db::Postgres => format!("({alias}.value #>> '{{}}')"),
+        }
+    }
+
+    /// One text member of an element that is an object, by a path of declared names.
+    pub(super) fn json_member(self, alias: &str, path: &[&str]) -> String {
+        match self {
+            Db::Sqlite => format!("json_extract({alias}.value, '$.{}')", path.join(".")),
+            Db::Postgres => format!("({alias}.value #>> '{{{}}}')", path.join(",")),
+        }
+    }
+
+    /// The position of one text in another: 0 where it does not occur, 1 at its start.
+    pub(super) fn position(self, haystack: &str, needle: &str) -> String {
+        match self {
+            Db::Sqlite => format!("instr({haystack}, {needle})"),
+            Db::Postgres => format!("strpos({haystack}, {needle})"),
+        }
+    }
+
+    /// The last `length(suffix)` characters of a text; the suffix is not empty.
+    pub(super) fn tail(self, text: &str, suffix: &str) -> String {
+        match self {
+            // substr counts from the end where its start is negative.
+            Db::Sqlite => format!("substr({text}, -length({suffix}))"),
+            Db::Postgres => format!("right({text}, length({suffix}))"),
+        }
+    }
+
+    /// A migration's text. `{group}` after a table says that it is a part of its group, `{small}` that
+    /// its rows are.
+    pub(super) fn schema(self, text: &str) -> Cow<'_, str> {
+        match self {
+            // Small rows are stored in the tree of their key.
+            Db::Sqlite => text.replace(" {group}", "").replace(" {small}", " without rowid").into(),
+            // Text is ordered by its code points, as on SQLite.
+            Db::Postgres => text
+                .replace(" {group}", " partition by hash (group_id)")
+                .replace(" {small}", "")
+                .replace(" text ", " text collate \"C\" ")
+                .replace(" text,", " text collate \"C\",")
+                .into(),
+        }
+    }
+
+    /// Adds a post to the full-text index: `$1` its group, `$2` its id, `$3` the group's number, `$4`
+    /// to `$7` the tokens of topic, body, sender and attachments; on PostgreSQL `$3` is all of it.
+    pub(super) const fn index_add(self) -> &'static str {
+        match self {
+            Db::Sqlite => {
+                "insert into post_index (rowid, scope, topic, body, sender, attachment) \
+                 values ($1, $2, $3, $4, $5, $6)"
+            }
+            Db::Postgres => {
+                "insert into post_index (group_id, post_id, tokens) \
+                 values ($1, $2, cast(cast($3 as text) as tsvector))"
+            }
+        }
+    }
+
+    /// Takes the posts of thread `$2` of group `$1` out of the index.
+    pub(super) const fn index_remove(self) -> &'static str {
+        match self {
+            Db::Sqlite => {
+                "delete from post_index where rowid in \
+                 (select number from posts where group_id = $1 and thread_id = $2)"
+            }
+            Db::Postgres => {
+                "delete from post_index where group_id = $1 and post_id in \
+                 (select id from posts where group_id = $1 and thread_id = $2)"
+            }
+        }
+    }
 }
 
-/// The position of one text in another: 0 where it does not occur, 1 at its start.
-pub(super) fn position(haystack: &str, needle: &str) -> String {
-    format!("instr({haystack}, {needle})")
-}
-
-/// The last `length(suffix)` characters of a text.
-pub(super) fn tail(text: &str, suffix: &str) -> String {
-    // substr counts from the end where its start is negative; an empty suffix would be the whole
-    // text, so that case is answered by the caller.
-    format!("substr({text}, -length({suffix}))")
-}
+/// Gives each partitioned table of PostgreSQL that has none its partitions.
+pub(super) const PARTITIONS: &str = "do $$
+declare parent text;
+begin
+  for parent in select c.relname from pg_partitioned_table p join pg_class c on c.oid = p.partrelid
+      where c.relnamespace = current_schema()::regnamespace
+      and not exists (select 1 from pg_inherits i where i.inhparent = c.oid)
+      order by c.oid loop
+    for part in 0..7 loop
+      execute format('create table %I partition of %I for values with (modulus 8, remainder %s)',
+        parent || '_p' || part, parent, part);
+    end loop;
+  end loop;
+end $$";
 
 /// The unique indexes that callers care for, by the columns that SQLite names when one is hurt.
 pub(super) fn duplicate(message: &str) -> &'static str {
@@ -35,4 +124,16 @@ pub(super) fn duplicate(message: &str) -> &'static str {
         ("groups.number", "groups_number_key"),
     ];
     KNOWN.iter().find(|(columns, _)| message.contains(columns)).map_or("another", |(_, name)| name)
+}
+
+/// The same, by the name of the constraint that PostgreSQL names: a partition's ends in its number.
+pub(super) fn constraint(name: &str) -> &'static str {
+    const KNOWN: [&str; 5] = [
+        "users_upn_key",
+        "groups_nickname_key",
+        "group_members",
+        "group_owners",
+        "groups_number_key",
+    ];
+    KNOWN.iter().find(|it| name.starts_with(**it)).copied().unwrap_or("another")
 }

@@ -4,6 +4,7 @@ use odata::bind::bind_query;
 use odata::syntax::{Limits, parse_query};
 use tempfile::TempDir;
 
+use super::dialect::Db;
 use super::plan::{Node, PageSizes, Parent, Place};
 use super::sql::{Bind, Statement};
 use super::{Error, Settings, Store, Tx};
@@ -47,7 +48,7 @@ fn in_group() -> Access {
 /// The steps of the plan of a statement.
 async fn explain(store: &Store, statement: Statement) -> String {
     store
-        .read(move |tx: &mut Tx| {
+        .read(statement, |tx: &mut Tx, statement| {
             Box::pin(async move {
                 let mut steps = Vec::new();
                 let sql = format!("explain query plan {}", statement.sql);
@@ -75,12 +76,13 @@ async fn each_hot_query_uses_its_index_and_sorts_nothing() {
     let folder = TempDir::new().unwrap();
     let settings = Settings {
         folder: folder.path().to_owned(),
+        postgres: None,
         durable: false,
         readers: 1,
         queue: 4,
         read_deadline: std::time::Duration::from_secs(1),
     };
-    let store = Store::open(&settings, &Clock::System).unwrap();
+    let store = Store::open(&settings, &Clock::System).await.unwrap();
     let case = |entity, parent, query, uses| Case { entity, parent, query, uses };
     for Case { entity, parent, query, uses } in [
         case(
@@ -132,7 +134,7 @@ async fn each_hot_query_uses_its_index_and_sorts_nothing() {
         } else {
             Access::to_tenant(caller())
         };
-        let node = Node::new(&query, &access, false, true, PAGES).unwrap();
+        let node = Node::new(Db::Sqlite, &query, &access, false, true, PAGES).unwrap();
         let place = match parent {
             None => Place::Set,
             Some((parent, navigation)) => {
@@ -141,7 +143,7 @@ async fn each_hot_query_uses_its_index_and_sorts_nothing() {
                 Place::Under(Parent::new(parent, group, id(3)), link)
             }
         };
-        let key: Vec<_> = (0..node.keys()).map(|_| Bind::Int(7)).collect();
+        let key: Vec<_> = node.keys.iter().map(|_| Bind::Int(7)).collect();
         for after in [None, Some(&key[..])] {
             let plan = explain(&store, node.page(place, after)).await;
             assert!(plan.contains(uses), "{} {options:?}:\n{plan}", entity.table);

@@ -69,17 +69,20 @@ pub(crate) struct Change {
 }
 
 const RAISE_GROUP: &str = "insert into feed_heads (group_id, seq) values ($1, $2) \
-    on conflict (group_id) do update set seq = feed_heads.seq + $2 returning seq";
+    on conflict (group_id) do update set seq = feed_heads.seq + $2";
 const RAISE_TENANT: &str = "insert into tenant_feed_heads (tenant_id, seq) values ($1, $2) \
-    on conflict (tenant_id) do update set seq = tenant_feed_heads.seq + $2 returning seq";
+    on conflict (tenant_id) do update set seq = tenant_feed_heads.seq + $2";
+/// `$2` is how many numbers below the head the row's own is.
 const INSERT_GROUP: &str = "insert into feed (group_id, seq, at, actor, app, kind, op, entity_id, \
-    conversation_id, thread_id, changed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)";
+    conversation_id, thread_id, changed) values ($1, (select seq from feed_heads where group_id = $1) \
+    - $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)";
 const INSERT_TENANT: &str = "insert into tenant_feed (tenant_id, seq, at, actor, app, kind, op, \
-    entity_id, group_id, changed) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
+    entity_id, group_id, changed) values ($1, (select seq from tenant_feed_heads \
+    where tenant_id = $1) - $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
 /// Writes the changes of a transaction; the last thing before its commit. Returns the ids of the
 /// streams that they are in.
-pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>, Error> {
+pub(super) async fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>, Error> {
     let mut streams: BTreeMap<Uuid, Vec<Change>> = BTreeMap::new();
     for change in changes {
         let stream = match change.place {
@@ -92,28 +95,27 @@ pub(super) fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>, Erro
     for (&stream, changes) in &streams {
         let in_group = matches!(changes[0].place, Place::Group { .. });
         let raise = if in_group { RAISE_GROUP } else { RAISE_TENANT };
-        let count = changes.len() as i64;
-        let head = tx.returning_now(raise, binds![stream, count])?;
-        for (change, seq) in changes.iter().zip(head - count + 1..) {
-            insert(tx, seq, change)?;
+        tx.send(raise, binds![stream, changes.len() as i64]).await?;
+        for (change, below) in changes.iter().zip((0..changes.len() as i64).rev()) {
+            insert(tx, below, change).await?;
         }
     }
     Ok(streams.into_keys().collect())
 }
 
-fn insert(tx: &mut Tx, seq: i64, change: &Change) -> Result<(), Error> {
+async fn insert(tx: &mut Tx, below: i64, change: &Change) -> Result<(), Error> {
     let Change { at, actor, entity, .. } = change;
     let (kind, op) = (change.kind as i64, change.op as i64);
     let (user, app) = (actor.user, actor.app.as_deref());
     match change.place {
-        Place::Group { group, conversation, thread } => tx.execute_now(
-            INSERT_GROUP,
-            binds![group, seq, *at, user, app, kind, op, *entity, conversation, thread],
-        )?,
-        Place::Tenant { tenant, group } => tx.execute_now(
-            INSERT_TENANT,
-            binds![tenant, seq, *at, user, app, kind, op, *entity, group],
-        )?,
-    };
-    Ok(())
+        Place::Group { group, conversation, thread } => {
+            let binds =
+                binds![group, below, *at, user, app, kind, op, *entity, conversation, thread];
+            tx.send(INSERT_GROUP, binds).await
+        }
+        Place::Tenant { tenant, group } => {
+            let binds = binds![tenant, below, *at, user, app, kind, op, *entity, group];
+            tx.send(INSERT_TENANT, binds).await
+        }
+    }
 }

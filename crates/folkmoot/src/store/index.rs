@@ -3,59 +3,69 @@
 //! **Invariant:** a post is in the index exactly while it is in the store: both are written by one
 //! transaction. What goes in are tokens (`text.rs`), never a user's text.
 
+use std::fmt::Write as _;
+
+use crate::ids::{GroupId, PostId, ThreadId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
 
-/// A post's row in the index, or its end.
-#[derive(Debug)]
-pub(crate) enum IndexRow {
-    /// Adds a post.
-    Add {
-        /// The post's number.
-        number: i64,
-        /// The short number of its group: a search looks in one group by one more term.
-        group: i64,
-        /// Tokens of topic, body, sender and attachment names.
-        tokens: Tokens,
-    },
-    /// Takes a post out.
-    Remove {
-        /// The post's number.
-        number: i64,
-    },
-}
-
 /// What of a post can be searched, each as tokens between spaces.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tokens {
+pub(crate) struct Tokens<'d> {
     /// Of the topic.
     pub(crate) topic: String,
     /// Of the body's text.
-    pub(crate) body: String,
+    pub(crate) body: &'d str,
     /// Of the sender's name and address.
     pub(crate) sender: String,
     /// Of the names of attachments.
     pub(crate) attachment: String,
 }
 
-const ADD: &str = "insert into post_index (rowid, scope, topic, body, sender, attachment) \
-    values ($1, $2, $3, $4, $5, $6)";
-const REMOVE: &str = "delete from post_index where rowid = $1";
-
-/// Writes the rows of a transaction, outside every savepoint.
-pub(super) fn write(tx: &mut Tx, rows: &[IndexRow]) -> Result<(), Error> {
-    for row in rows {
-        match row {
-            IndexRow::Add { number, group, tokens } => {
-                let Tokens { topic, body, sender, attachment } = tokens;
-                let scope = format!("g{group}");
-                tx.execute_now(ADD, binds![*number, scope, topic, body, sender, attachment])?;
-            }
-            IndexRow::Remove { number } => {
-                tx.execute_now(REMOVE, binds![*number])?;
-            }
+/// Adds the post that the last insert has stored. `number` is the short number of its group: a search
+/// looks in one group by one more term.
+pub(super) async fn add(
+    tx: &mut Tx,
+    group: GroupId,
+    number: i64,
+    post: PostId,
+    tokens: &Tokens<'_>,
+) -> Result<(), Error> {
+    let sql = tx.db().index_add();
+    let Tokens { topic, body, sender, attachment } = tokens;
+    match tx.last_number() {
+        Some(row) => {
+            let scope = format!("g{number}");
+            tx.send(sql, binds![row, scope, topic, *body, sender, attachment]).await
         }
+        None => tx.send(sql, binds![group, post, vector(tokens)]).await,
     }
-    Ok(())
+}
+
+/// Takes the posts of a thread out, before they go themselves.
+pub(super) async fn remove(tx: &mut Tx, group: GroupId, thread: ThreadId) -> Result<(), Error> {
+    let sql = tx.db().index_remove();
+    tx.send(sql, binds![group, thread]).await
+}
+
+/// Bytes of a lexeme of PostgreSQL at most.
+const LEXEME_MAX: usize = 2_046;
+/// Positions between two fields, so that no phrase reaches from one into the next.
+const GAP: usize = 8;
+
+/// Tokens as the text of a `tsvector`: each with its position, and its field as a weight, A to D.
+fn vector(tokens: &Tokens<'_>) -> String {
+    let Tokens { topic, body, sender, attachment } = tokens;
+    let (mut out, mut at) = (String::new(), 1);
+    for (field, weight) in [(&topic[..], 'A'), (body, 'B'), (sender, 'C'), (attachment, 'D')] {
+        for token in field.split(' ').filter(|it| !it.is_empty() && it.len() <= LEXEME_MAX) {
+            let token = token.replace('\\', "\\\\").replace('\'', "''");
+            // Writing to a String cannot fail.
+            let _ = write!(out, "'{token}':{at}{weight} ");
+            at += 1;
+        }
+        at += GAP;
+    }
+    out
 }

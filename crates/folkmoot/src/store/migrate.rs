@@ -4,31 +4,48 @@
 //! is refused and left as it is.
 
 use crate::clock::Clock;
+use crate::store::dialect::{self, Db};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
 
-/// Each with its name; its place in the list, counted from 1, is its version.
-const MIGRATIONS: [(&str, &str); 2] = [
-    ("init", include_str!("../../migrations/0001_init.sql")),
-    ("posts", include_str!("../../migrations/0002_posts.sqlite.sql")),
+/// Each with its name, and its text for either database; its place in the list, counted from 1, is
+/// its version.
+const MIGRATIONS: [(&str, &str, &str); 2] = [
+    ("init", INIT, INIT),
+    (
+        "posts",
+        include_str!("../../migrations/0002_posts.sqlite.sql"),
+        include_str!("../../migrations/0002_posts.postgres.sql"),
+    ),
 ];
+const INIT: &str = include_str!("../../migrations/0001_init.sql");
 
 /// Brings the schema to this program's version, inside the caller's transaction.
-pub(super) fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
+pub(super) async fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
     tx.batch(
         "create table if not exists schema_versions \
          (version bigint not null primary key, name text not null, applied_at bigint not null)",
-    )?;
-    let found = tx.returning_now("select coalesce(max(version), 0) from schema_versions", &[])?;
+    )
+    .await?;
+    let sql = "select coalesce(max(version), 0) from schema_versions";
+    let found = tx.first(sql, &[], |row| row.int(0)).await?.unwrap_or(0);
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(Error::Newer { found, known });
     }
-    for ((name, sql), version) in MIGRATIONS.iter().zip(1..).filter(|(_, it)| *it > found) {
-        tx.batch(sql)?;
+    for ((name, sqlite, postgres), version) in MIGRATIONS.iter().zip(1..) {
+        if version <= found {
+            continue;
+        }
+        let db = tx.db();
+        let text = if db == Db::Sqlite { sqlite } else { postgres };
+        tx.batch(&db.schema(text)).await?;
+        if db == Db::Postgres {
+            tx.batch(dialect::PARTITIONS).await?;
+        }
         let binds = binds![version, *name, clock.now().ticks];
-        tx.execute_now("insert into schema_versions values ($1, $2, $3)", binds)?;
+        tx.execute("insert into schema_versions values ($1, $2, $3)", binds).await?;
     }
     Ok(())
 }

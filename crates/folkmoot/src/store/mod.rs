@@ -40,16 +40,21 @@ pub(crate) use render::etag;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::store::driver::{Options, Sqlite};
+use crate::store::driver::{Postgres, PostgresOptions, Run, Sqlite, SqliteOptions};
 use crate::store::stamps::Stamps;
 
 /// An open store.
 pub(crate) struct Store {
-    db: Sqlite,
+    database: Database,
     blobs: PathBuf,
+}
+
+enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 /// What a store is opened with.
@@ -57,6 +62,8 @@ pub(crate) struct Store {
 pub(crate) struct Settings {
     /// The data folder, made where it is missing.
     pub(crate) folder: PathBuf,
+    /// The address of a PostgreSQL database, where it is not SQLite in the folder.
+    pub(crate) postgres: Option<String>,
     /// Whether what is acknowledged must survive a crash of the machine.
     pub(crate) durable: bool,
     /// Threads for reads.
@@ -68,44 +75,72 @@ pub(crate) struct Settings {
 }
 
 impl Store {
-    /// Opens the store in a folder, made and given its schema where it is new.
-    pub(crate) fn open(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
+    /// Opens the store, made and given its schema where it is new.
+    pub(crate) async fn open(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
         std::fs::create_dir_all(&settings.folder)?;
         let blobs = settings.folder.join("blobs");
-        let options = Options {
-            path: settings.folder.join("folkmoot.db"),
-            durable: settings.durable,
-            readers: settings.readers,
-            queue: settings.queue,
-            read_deadline: settings.read_deadline,
+        let Settings { queue, read_deadline, .. } = *settings;
+        let migrate = async |tx: &mut Tx| migrate::migrate(tx, clock).await;
+        let database = match &settings.postgres {
+            Some(url) => {
+                let options = PostgresOptions { url: url.clone(), queue, read_deadline };
+                Database::Postgres(Postgres::open(&options, &blobs, migrate).await?)
+            }
+            None => {
+                let options = SqliteOptions {
+                    path: settings.folder.join("folkmoot.db"),
+                    durable: settings.durable,
+                    readers: settings.readers,
+                    queue,
+                    read_deadline,
+                };
+                Database::Sqlite(Sqlite::open(&options, &blobs, migrate)?)
+            }
         };
-        let db = Sqlite::open(&options, &blobs, |tx| migrate::migrate(tx, clock))?;
-        Ok(Store { db, blobs })
+        Ok(Store { database, blobs })
     }
 
-    /// Runs a command: all of it is stored, or nothing. Its answer comes when it is on the disk.
-    pub(crate) async fn write<T, E, F>(&self, command: F) -> Result<T, E>
+    /// Runs a command on its input: all of it is stored, or nothing. Its answer comes when it is on
+    /// the disk. `scope` is the group that it changes, or else the tenant: what changes the same scope
+    /// runs one after another. A command whose transaction is lost may run again.
+    pub(crate) async fn write<I, T, E>(
+        &self,
+        scope: Uuid,
+        input: I,
+        command: impl Run<I, T, E>,
+    ) -> Result<T, E>
     where
+        I: Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
-        self.db.write(command).await
+        match &self.database {
+            // SQLite's one writer runs everything one after another.
+            Database::Sqlite(sqlite) => sqlite.write(input, command).await,
+            Database::Postgres(postgres) => postgres.write(scope, input, command).await,
+        }
     }
 
-    /// Runs a read; every statement of it sees the same snapshot.
-    pub(crate) async fn read<T, E, F>(&self, read: F) -> Result<T, E>
+    /// Runs a read on its input; every statement of it sees the same snapshot.
+    pub(crate) async fn read<I, T, E>(&self, input: I, read: impl Run<I, T, E>) -> Result<T, E>
     where
+        I: Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
-        self.db.read(read).await
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.read(input, read).await,
+            Database::Postgres(postgres) => postgres.read(input, read).await,
+        }
     }
 
-    /// What says whether a group has changed, for answers that are kept.
-    pub(crate) fn stamps(&self) -> &Stamps {
-        self.db.stamps()
+    /// What says whether a group has changed, for answers that are kept; none where other processes
+    /// may change it too.
+    pub(crate) fn stamps(&self) -> Option<&Stamps> {
+        match &self.database {
+            Database::Sqlite(sqlite) => Some(sqlite.stamps()),
+            Database::Postgres(_) => None,
+        }
     }
 
     /// The folder of blobs that are not in the database.

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use crate::access::{Access, Content, Denied};
 use crate::model::{Entity, Link, entity_of};
+use crate::store::dialect::Db;
 use crate::store::predicate::{self, Operand};
 use crate::store::render::Program;
 use crate::store::sql::{Bind, Statement};
 
 /// One level of a read: the entities of one collection, or one entity.
 pub(crate) struct Node<'q> {
+    db: Db,
     pub(super) entity: &'static Entity,
     pub(super) access: &'q Access,
     pub(super) query: &'q Query,
@@ -90,6 +92,7 @@ impl<'q> Node<'q> {
     /// Plans `query` for the caller of `access`; `declared` is set where the navigation that leads
     /// here is declared with a wider type.
     pub(crate) fn new(
+        db: Db,
         query: &'q Query,
         access: &'q Access,
         declared: bool,
@@ -106,7 +109,7 @@ impl<'q> Node<'q> {
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
             let declared = item.navigation.declared.is_some();
-            let node = Node::new(&item.query, access, declared, annotations, sizes)?;
+            let node = Node::new(db, &item.query, access, declared, annotations, sizes)?;
             let (navigation, options) = (item.navigation, &item.options);
             expand.push(Expanded { navigation, options, node });
         }
@@ -118,12 +121,25 @@ impl<'q> Node<'q> {
         };
         let page = query.top.unwrap_or(sizes.default).min(sizes.max);
         let page = usize::try_from(page).unwrap_or(usize::MAX);
-        Ok(Node { entity, access, query, program, keys, hidden, expand, page })
+        Ok(Node { db, entity, access, query, program, keys, hidden, expand, page })
+    }
+
+    /// Whether `key`, which a client sent, can be the sort key of a row.
+    pub(crate) fn fits(&self, key: &[Bind<'static>]) -> bool {
+        let fits = |(key, value): (&Key, &Bind<'_>)| match value {
+            Bind::Null => key.operand.nullable,
+            Bind::Id(_) => key.operand.kind == predicate::Kind::Id,
+            Bind::Text(_) => {
+                matches!(key.operand.kind, predicate::Kind::Folded | predicate::Kind::Exact)
+            }
+            _ => key.operand.kind == predicate::Kind::Plain,
+        };
+        self.keys.len() == key.len() && self.keys.iter().zip(key).all(fits)
     }
 
     /// The statement for one page, one row longer than the page so that a next one shows.
     pub(super) fn page(&self, place: Place, after: Option<&[Bind<'static>]>) -> Statement {
-        let mut sql = Statement::default();
+        let mut sql = Statement::new(self.db);
         sql.push("select ").push(&self.program.select_list()).push(" from ");
         self.rows(&mut sql, place);
         if let Some(after) = after {
@@ -149,7 +165,7 @@ impl<'q> Node<'q> {
 
     /// The statement for one entity.
     pub(super) fn one(&self, place: Place, id: Option<Uuid>) -> Statement {
-        let mut sql = Statement::default();
+        let mut sql = Statement::new(self.db);
         sql.push("select ").push(&self.program.select_list()).push(" from ");
         self.rows(&mut sql, place);
         if let Some(id) = id {
@@ -161,7 +177,7 @@ impl<'q> Node<'q> {
 
     /// The statement that counts.
     pub(super) fn count(&self, place: Place) -> Statement {
-        let mut sql = Statement::default();
+        let mut sql = Statement::new(self.db);
         sql.push("select count(*) from ");
         self.rows(&mut sql, place);
         sql

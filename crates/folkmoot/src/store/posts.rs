@@ -9,7 +9,7 @@ use crate::ids::{AttachmentId, ConversationId, GroupId, PostId, ThreadId, UserId
 use crate::store::blobs::Blob;
 use crate::store::driver::Tx;
 use crate::store::error::Error;
-use crate::store::index::{IndexRow, Tokens};
+use crate::store::index::{self, Tokens};
 use crate::store::sql::binds;
 use crate::text::fold;
 
@@ -22,7 +22,7 @@ pub(crate) struct Party {
 
 /// A post about to be stored.
 #[derive(Clone, Debug)]
-pub(crate) struct NewPost {
+pub(crate) struct NewPost<'d> {
     pub(crate) group: GroupId,
     /// The short number of the group.
     pub(crate) group_number: i64,
@@ -34,20 +34,20 @@ pub(crate) struct NewPost {
     pub(crate) message_id: String,
     pub(crate) received: DateTimeOffset,
     /// JSON array of strings.
-    pub(crate) categories: String,
+    pub(crate) categories: &'d str,
     /// `text` or `html`.
     pub(crate) body_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: &'d str,
     pub(crate) from: Party,
     pub(crate) sender: Party,
     /// JSON array of recipients.
     pub(crate) new_participants: String,
     /// Undeclared properties, a JSON object.
-    pub(crate) extra: Option<String>,
+    pub(crate) extra: Option<&'d str>,
     pub(crate) author: Option<UserId>,
     pub(crate) app: Option<String>,
-    pub(crate) attachments: Vec<NewAttachment>,
-    pub(crate) tokens: Tokens,
+    pub(crate) attachments: &'d [NewAttachment],
+    pub(crate) tokens: Tokens<'d>,
 }
 
 /// An attachment about to be stored.
@@ -62,7 +62,7 @@ pub(crate) struct NewAttachment {
 }
 
 /// Adds a post, with its attachments.
-pub(crate) async fn insert(tx: &mut Tx, it: NewPost, now: i64) -> Result<(), Error> {
+pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<(), Error> {
     let sql = "insert into posts (group_id, id, conversation_id, thread_id, in_reply_to, \
         message_id, created_at, modified_at, received_at, received_offset, has_attachments, \
         categories, categories_folded, body_type, body, from_name, from_name_folded, \
@@ -70,7 +70,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: NewPost, now: i64) -> Result<(), Err
         sender_address_folded, new_participants, new_participants_folded, extra, author, app, \
         version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
         $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, 1)";
-    tx.execute(
+    tx.send(
         sql,
         binds![
             it.group,
@@ -83,10 +83,10 @@ pub(crate) async fn insert(tx: &mut Tx, it: NewPost, now: i64) -> Result<(), Err
             it.received.ticks,
             it.received.offset_minutes,
             !it.attachments.is_empty(),
-            &it.categories,
-            fold(&it.categories).as_ref(),
+            it.categories,
+            fold(it.categories).as_ref(),
             it.body_type,
-            &it.body,
+            it.body,
             &it.from.name,
             fold(&it.from.name).as_ref(),
             &it.from.address,
@@ -97,17 +97,16 @@ pub(crate) async fn insert(tx: &mut Tx, it: NewPost, now: i64) -> Result<(), Err
             fold(&it.sender.address).as_ref(),
             &it.new_participants,
             fold(&it.new_participants).as_ref(),
-            it.extra.as_deref(),
+            it.extra,
             it.author,
             it.app.as_deref(),
         ],
     )
     .await?;
-    let number = tx.last_number();
-    for attachment in &it.attachments {
+    index::add(tx, it.group, it.group_number, it.id, &it.tokens).await?;
+    for attachment in it.attachments {
         insert_attachment(tx, it.group, it.id, attachment, now).await?;
     }
-    tx.index(IndexRow::Add { number, group: it.group_number, tokens: it.tokens });
     Ok(())
 }
 
@@ -122,7 +121,7 @@ async fn insert_attachment(
     let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
         content_type_folded, content_id, is_inline, size, hash, modified_at, version) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
-    tx.execute(
+    tx.send(
         sql,
         binds![
             group,
@@ -150,22 +149,19 @@ pub(crate) async fn delete_of_thread(
     thread: ThreadId,
 ) -> Result<Vec<PostId>, Error> {
     let key = binds![group, thread];
-    let (mut numbers, mut posts) = (Vec::new(), Vec::new());
-    let sql = "select number, id from posts where group_id = $1 and thread_id = $2 \
-        order by received_at, id";
+    let mut posts = Vec::new();
+    let sql =
+        "select id from posts where group_id = $1 and thread_id = $2 order by received_at, id";
     tx.query(sql, key, |row| {
-        numbers.push(row.int(0)?);
-        posts.push(PostId(row.id(1)?));
+        posts.push(PostId(row.id(0)?));
         Ok(())
     })
     .await?;
-    for number in numbers {
-        tx.index(IndexRow::Remove { number });
-    }
+    index::remove(tx, group, thread).await?;
     let sql = "delete from attachments where group_id = $1 and post_id in \
         (select id from posts where group_id = $1 and thread_id = $2)";
-    tx.execute(sql, key).await?;
-    tx.execute("delete from posts where group_id = $1 and thread_id = $2", key).await?;
+    tx.send(sql, key).await?;
+    tx.send("delete from posts where group_id = $1 and thread_id = $2", key).await?;
     Ok(posts)
 }
 

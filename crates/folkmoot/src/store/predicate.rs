@@ -10,7 +10,6 @@ use odata::value::Value;
 
 use crate::access::Access;
 use crate::model::{Entity, Source, entity_of};
-use crate::store::dialect;
 use crate::store::plan;
 use crate::store::sql::{Bind, Statement};
 use crate::text::fold;
@@ -43,7 +42,7 @@ pub(super) enum Kind {
 enum Scope {
     /// A row of an entity, under this alias.
     Entity(&'static Entity, String),
-    /// An element of a collection of values: an SQL expression of JSON text or of a plain value.
+    /// An element of a collection of values, under this alias.
     Element(String),
 }
 
@@ -235,13 +234,13 @@ impl Writer<'_> {
         let needle = self.take_bind();
         let condition = match test {
             TextTest::Contains => {
-                format!("{} > 0", dialect::position(&operand.sql, &needle))
+                format!("{} > 0", self.sql.db.position(&operand.sql, &needle))
             }
             TextTest::StartsWith => {
                 format!("substr({}, 1, length({needle})) = {needle}", operand.sql)
             }
             TextTest::EndsWith => {
-                format!("{} = {needle}", dialect::tail(&operand.sql, &needle))
+                format!("{} = {needle}", self.sql.db.tail(&operand.sql, &needle))
             }
         };
         self.sql.push(&condition);
@@ -262,9 +261,9 @@ impl Writer<'_> {
         let scope = match over {
             Collection::Values(member) => {
                 let column = self.operand(member).sql;
-                let elements = dialect::json_elements(&column, &alias);
+                let elements = self.sql.db.json_elements(&column, &alias);
                 self.sql.push("select 1 from ").push(&elements).push(" where 1 = 1");
-                Some(Scope::Element(format!("{alias}.value")))
+                Some(Scope::Element(alias))
             }
             Collection::Entities { scope, navigation } => match &self.scopes[*scope] {
                 Scope::Entity(entity, parent) => {
@@ -290,13 +289,14 @@ impl Writer<'_> {
     fn operand(&self, member: &Member) -> Operand {
         match &self.scopes[member.scope] {
             Scope::Entity(entity, alias) => operand(entity, alias, &member.path),
-            Scope::Element(value) if member.path.is_empty() => {
-                Operand { sql: value.clone(), kind: Kind::Folded, nullable: false }
+            Scope::Element(alias) if member.path.is_empty() => {
+                let sql = self.sql.db.json_text(alias);
+                Operand { sql, kind: Kind::Folded, nullable: false }
             }
-            Scope::Element(value) => {
+            Scope::Element(alias) => {
                 let names: Vec<_> = member.path.iter().map(|it| it.name).collect();
                 Operand {
-                    sql: dialect::json_member(value, &names),
+                    sql: self.sql.db.json_member(alias, &names),
                     kind: Kind::Folded,
                     nullable: true,
                 }

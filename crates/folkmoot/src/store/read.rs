@@ -226,7 +226,7 @@ pub(crate) async fn find(
     place: Place,
     id: Option<Uuid>,
 ) -> Result<Option<Uuid>, Error> {
-    let mut sql = Statement::default();
+    let mut sql = Statement::new(tx.db());
     sql.push("select t0.id from ");
     plan::from(&mut sql, access, entity, place);
     if let Some(id) = id {
@@ -259,10 +259,5 @@ impl Node<'_> {
             version: row.int(self.hidden.version)?,
             key: Some(self.key_of(row)?),
         })
-    }
-
-    /// How many sort keys a `$skiptoken` of this node holds.
-    pub(crate) fn keys(&self) -> usize {
-        self.keys.len()
     }
 }

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
+use crate::store::dialect::Db;
+
 /// A value for a `$n` of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bind<'a> {
@@ -24,6 +26,21 @@ pub(crate) enum Bind<'a> {
     Bytes(Cow<'a, [u8]>),
     /// An id.
     Id(Uuid),
+}
+
+impl Bind<'_> {
+    /// The same value, with text and bytes of its own.
+    pub(super) fn to_static(&self) -> Bind<'static> {
+        match self {
+            Bind::Null => Bind::Null,
+            Bind::Bool(value) => Bind::Bool(*value),
+            Bind::Int(value) => Bind::Int(*value),
+            Bind::Real(value) => Bind::Real(*value),
+            Bind::Text(value) => Bind::Text(Cow::Owned(value.clone().into_owned())),
+            Bind::Bytes(value) => Bind::Bytes(Cow::Owned(value.clone().into_owned())),
+            Bind::Id(value) => Bind::Id(*value),
+        }
+    }
 }
 
 impl From<bool> for Bind<'_> {
@@ -90,8 +107,10 @@ macro_rules! binds {
 pub(crate) use binds;
 
 /// A statement that is put together at run time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Statement {
+    /// Which database it is for.
+    pub(super) db: Db,
     /// The text.
     pub(crate) sql: String,
     /// The values of `$1`, `$2` and so on.
@@ -99,6 +118,11 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// An empty statement.
+    pub(super) fn new(db: Db) -> Statement {
+        Statement { db, sql: String::new(), binds: Vec::new() }
+    }
+
     /// Appends text of this program's own.
     pub(crate) fn push(&mut self, sql: &str) -> &mut Self {
         self.sql.push_str(sql);
@@ -107,9 +131,17 @@ impl Statement {
 
     /// Appends a placeholder for `value`.
     pub(crate) fn bind(&mut self, value: impl Into<Bind<'static>>) -> &mut Self {
-        self.binds.push(value.into());
-        // Writing to a String cannot fail.
-        let _ = write!(self.sql, "${}", self.binds.len());
+        let value = value.into();
+        let real = matches!(value, Bind::Real(_));
+        self.binds.push(value);
+        let number = self.binds.len();
+        // Writing to a String cannot fail. A number with a fraction must not be taken for one of the
+        // integers that it is compared with.
+        let _ = if real {
+            write!(self.sql, "cast(${number} as double precision)")
+        } else {
+            write!(self.sql, "${number}")
+        };
         self
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewThread) -> Result<(), Error> {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1)";
     let summary = &it.summary;
     let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
-    tx.execute(
+    tx.send(
         sql,
         binds![
             it.group,
@@ -110,12 +110,12 @@ pub(crate) async fn set_recipients(
 ) -> Result<(), Error> {
     let sql = "update threads set to_recipients = $1, to_recipients_folded = $2 \
         where group_id = $3 and id = $4";
-    tx.execute(sql, binds![recipients, fold(recipients).as_ref(), group, id]).await?;
+    tx.send(sql, binds![recipients, fold(recipients).as_ref(), group, id]).await?;
     Ok(())
 }
 
 /// Removes a thread that has no posts left.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: ThreadId) -> Result<(), Error> {
-    tx.execute("delete from threads where group_id = $1 and id = $2", binds![group, id]).await?;
+    tx.send("delete from threads where group_id = $1 and id = $2", binds![group, id]).await?;
     Ok(())
 }

@@ -19,12 +19,7 @@ const TABLES: [&str; 10] = [
 ];
 
 fn rows(server: &Server) -> Vec<i64> {
-    let database = server.database();
-    let count = |table: &&str| {
-        let sql = format!("select count(*) from {table}");
-        database.query_row(&sql, [], |row| row.get(0)).unwrap()
-    };
-    TABLES.iter().map(count).collect()
+    TABLES.iter().map(|it| server.number(&format!("select count(*) from {it}"))).collect()
 }
 
 struct Setup {

@@ -34,7 +34,7 @@ fn commands_work_with_a_server_and_without_one() {
         done.stdout.trim().to_owned()
     };
     let before = add("before", folder.path());
-    let server = Server::start(folder, &[]);
+    let server = Server::on_sqlite(folder);
     let during = add("during", &server.data);
     let ada = server.user("ada@example.org");
     assert_eq!(ada.all("/v1.0/groups").len(), 2);
@@ -60,7 +60,7 @@ fn what_fails_says_why_in_one_line() {
         (vec!["token", "--user", "a@b.c", "--scope", "Bogus.All"], "Bogus.All"),
         (vec!["group", "add", "--name", "x", "--nickname", "a b"], "mailNickname"),
         (vec!["group", "add", "--name", "", "--nickname", "x"], "displayName"),
-        (vec!["token", "--user", "a@b.c", "--store", "postgres://x"], "postgres://x"),
+        (vec!["token", "--user", "a@b.c", "--store", "mysql://x"], "mysql://x"),
         (vec!["token", "--user", "a@b.c", "--config", "/nonexistent.toml"], "/nonexistent.toml"),
     ] {
         let done = folkmoot(&args, &server.data);

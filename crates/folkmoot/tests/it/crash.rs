@@ -47,18 +47,21 @@ fn every_acknowledged_conversation_survives_a_kill_and_none_is_half_there() {
         assert_eq!(posts.len(), 1, "{conversation}");
         assert_eq!(posts[0]["body"]["content"], conversation["topic"], "{conversation}");
     }
-    let database = server.database();
-    let count = |sql: &str| -> i64 { database.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let count = |sql: &str| server.number(sql);
     let stored = i64::try_from(all.len()).unwrap();
     assert_eq!(count("select count(*) from posts"), stored);
-    assert_eq!(count("select count(*) from post_index where post_index match 'body:post'"), stored);
+    assert_eq!(count("select count(*) from post_index"), stored);
     // The feed: three rows a conversation, numbered without gaps.
     assert_eq!(count("select count(*) from feed"), 3 * stored);
     assert_eq!(count("select max(seq) from feed"), 3 * stored);
     assert_eq!(count("select seq from feed_heads"), 3 * stored);
-    let sound: String = database.query_row("pragma integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(sound, "ok");
-    assert_eq!(count("select count(*) from pragma_foreign_key_check"), 0);
+    if !server.on_postgres() {
+        assert_eq!(
+            count("select count(*) from pragma_integrity_check where integrity_check <> 'ok'"),
+            0
+        );
+        assert_eq!(count("select count(*) from pragma_foreign_key_check"), 0);
+    }
 }
 
 /// Posts until the server is gone, noting what was acknowledged.

@@ -7,7 +7,7 @@ use crate::support::{BINARY, Client, Server};
 
 #[test]
 fn the_token_endpoint_takes_any_client() {
-    let server = Server::ephemeral();
+    let server = Server::start(TempDir::new().unwrap(), &["--ephemeral"]);
     let anonymous = server.anonymous();
     let tenant = "7b1c9c3e-0000-4000-8000-000000000001";
     let document = anonymous.get(&format!("/{tenant}/v2.0/.well-known/openid-configuration")).ok();
@@ -45,7 +45,7 @@ fn the_token_endpoint_takes_any_client() {
 
 #[test]
 fn test_tokens_are_not_for_pages_in_a_browser() {
-    let server = Server::ephemeral();
+    let server = Server::start(TempDir::new().unwrap(), &["--ephemeral"]);
     let anonymous = server.anonymous();
     let body = br#"{"user":"ada@example.org"}"#;
     let ask = |headers: &[(&str, &str)]| anonymous.send("POST", "/_test/token", headers, body);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server};
@@ -294,6 +296,30 @@ fn every_row_is_on_exactly_one_page_while_others_write() {
     }
     done.store(true, Ordering::Relaxed);
     writer.join().unwrap();
+}
+
+#[test]
+fn a_skiptoken_that_was_changed_is_refused() {
+    let it = setup();
+    it.declare("a", json!({}));
+    it.declare("b", json!({}));
+    let link = |query: &str| {
+        let page = it.ada.get(&format!("{}?{query}", it.path)).ok();
+        page["@odata.nextLink"].as_str().unwrap().split_once("/v1.0").unwrap().1.to_owned()
+    };
+    // The key of one order in the place of another's: a text for a time.
+    let by_topic = link("$top=1&$orderby=topic");
+    let token = |link: &str| {
+        let token = link.split("$skiptoken=").nth(1).unwrap().split('&').next().unwrap();
+        BASE64_URL_SAFE_NO_PAD.decode(token).unwrap()
+    };
+    let newest = link("$top=1");
+    let [a, b]: [Value; 2] =
+        [&by_topic, &newest].map(|it| serde_json::from_slice(&token(it)).unwrap());
+    let forged = json!([b[0], b[1], a[2]]);
+    let forged = BASE64_URL_SAFE_NO_PAD.encode(forged.to_string());
+    let why = it.ada.get(&format!("{}?$top=1&$skiptoken={forged}", it.path));
+    assert_eq!(why.status, 400, "{}", why.text());
 }
 
 #[test]

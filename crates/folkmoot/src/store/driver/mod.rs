@@ -1,10 +1,191 @@
 //! The databases: connections, transactions, rows.
 //!
-//! **Invariant:** a command's statements, the feed rows that tell of them and the index rows of its
-//! posts are one transaction. An answer leaves only after the commit that makes it true.
+//! **Invariant:** a command's statements and the feed rows that tell of them are one transaction. An
+//! answer leaves only after the commit that makes it true.
 
+mod group;
+mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sqlite::{Options, Row, Sqlite, Tx};
+pub(crate) use postgres::{Options as PostgresOptions, Postgres};
+pub(crate) use sqlite::{Options as SqliteOptions, Sqlite};
+
+use std::path::{Path, PathBuf};
+
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use crate::store::dialect::Db;
+use crate::store::error::Error;
+use crate::store::feed::Change;
+use crate::store::sql::Bind;
+
+/// A connection inside a transaction.
+pub(crate) struct Tx {
+    conn: Conn,
+    /// What the command that runs has changed, for the feed.
+    changes: Vec<Change>,
+    /// Whether the command that runs has written anything.
+    wrote: bool,
+    /// Where blobs too large for the database stand.
+    blobs: PathBuf,
+}
+
+enum Conn {
+    Sqlite(rusqlite::Connection),
+    Postgres(postgres::Conn),
+}
+
+/// One row of a result; columns are counted from 0.
+pub(crate) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
+macro_rules! column {
+    ($(#[$doc:meta])* $name:ident -> $ty:ty) => {
+        $(#[$doc])*
+        pub(crate) fn $name(&self, column: usize) -> Result<$ty, Error> {
+            match self {
+                Row::Sqlite(row) => sqlite::$name(row, column),
+                Row::Postgres(row) => postgres::$name(row, column),
+            }
+        }
+    };
+}
+
+impl Row<'_> {
+    column!(/// Whether the column is null.
+        is_null -> bool);
+    column!(/// An integer column.
+        int -> i64);
+    column!(/// A boolean column.
+        bool -> bool);
+    column!(/// A text column.
+        text -> &str);
+    column!(/// A column of bytes.
+        bytes -> &[u8]);
+    column!(/// A column with an id.
+        id -> Uuid);
+    column!(/// Any column, as a value that can be bound again.
+        bind -> Bind<'static>);
+}
+
+impl Tx {
+    fn new(conn: Conn, blobs: &Path) -> Tx {
+        Tx { conn, changes: Vec::new(), wrote: false, blobs: blobs.to_owned() }
+    }
+
+    /// Which database it is, for texts that must differ.
+    pub(crate) fn db(&self) -> Db {
+        match &self.conn {
+            Conn::Sqlite(_) => Db::Sqlite,
+            Conn::Postgres(_) => Db::Postgres,
+        }
+    }
+
+    /// Runs a statement that returns no rows; how many rows it changed.
+    pub(crate) async fn execute(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
+        let changed = match &mut self.conn {
+            Conn::Sqlite(conn) => sqlite::execute(conn, sql, binds)?,
+            Conn::Postgres(conn) => conn.execute(sql, binds).await?,
+        };
+        self.wrote = true;
+        Ok(changed)
+    }
+
+    /// Runs a statement without waiting for its result, where the database is across a network: the
+    /// next statement that waits, or the commit, fails where this one did. For statements whose
+    /// failure no command looks at.
+    pub(crate) async fn send(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => drop(sqlite::execute(conn, sql, binds)?),
+            Conn::Postgres(conn) => conn.send(sql, binds).await?,
+        }
+        self.wrote = true;
+        Ok(())
+    }
+
+    /// Hands each row to `each`.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        binds: &[Bind<'_>],
+        each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let wrote = sqlite::query(conn, sql, binds, each)?;
+                self.wrote |= wrote;
+                Ok(())
+            }
+            Conn::Postgres(conn) => {
+                self.wrote |= is_write(sql);
+                conn.query(sql, binds, each).await
+            }
+        }
+    }
+
+    /// What `read` makes of the first row, if there is one.
+    pub(crate) async fn first<T: Send>(
+        &mut self,
+        sql: &str,
+        binds: &[Bind<'_>],
+        read: impl FnOnce(Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Option<T>, Error> {
+        let (mut read, mut first) = (Some(read), None);
+        self.query(sql, binds, |row| {
+            if let Some(read) = read.take() {
+                first = Some(read(row)?);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(first)
+    }
+
+    /// Tells the feed of a change; it is written with the commit.
+    pub(crate) fn changed(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// The folder of blobs.
+    pub(in crate::store) fn blobs(&self) -> &Path {
+        &self.blobs
+    }
+
+    /// The number that the last insert gave its row; only SQLite's rows have one.
+    pub(in crate::store) fn last_number(&self) -> Option<i64> {
+        match &self.conn {
+            Conn::Sqlite(conn) => Some(conn.last_insert_rowid()),
+            Conn::Postgres(_) => None,
+        }
+    }
+
+    /// Runs statements one after another, for migrations.
+    pub(in crate::store) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => sqlite::batch(conn, sql),
+            Conn::Postgres(conn) => conn.batch(sql).await,
+        }
+    }
+}
+
+/// Whether a statement that returns rows also writes some.
+fn is_write(sql: &str) -> bool {
+    !(sql.starts_with("select") || sql.starts_with("with") || sql.starts_with("explain"))
+}
+
+/// What a command or a read is: run on a transaction, with its input, to its end. A command may be
+/// run again when a transaction is lost on its way, so it leaves its input as it was.
+pub(crate) trait Run<I, T, E>:
+    for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static
+{
+}
+
+impl<I, T, E, F> Run<I, T, E> for F where
+    F: for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static
+{
+}

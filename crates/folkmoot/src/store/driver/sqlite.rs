@@ -1,11 +1,9 @@
 //! SQLite: one writer thread with group commit, a few reader threads.
 //!
 //! **Invariant:** only the writer thread writes. It takes whatever queued while the last commit was
-//! on its way to the disk, runs each command under a savepoint of one transaction, and answers all of
-//! them after the commit (DECISIONS D8). Where the transaction is lost on the way, nobody is told
-//! that anything was stored.
+//! on its way to the disk, runs it as one transaction, and answers all of it after the commit
+//! (DECISIONS D8). Where the transaction is lost on the way, nobody is told that anything was stored.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +12,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode};
-use tokio::sync::oneshot;
+use rusqlite::{CachedStatement, Connection, ErrorCode, Row};
 use uuid::Uuid;
 
+use super::group::{self, Changed, Job, Made};
+use super::{Conn, Run, Tx};
+use crate::store::dialect;
 use crate::store::error::Error;
-use crate::store::feed::Change;
-use crate::store::index::IndexRow;
 use crate::store::sql::Bind;
 use crate::store::stamps::Stamps;
-use crate::store::{dialect, feed, index};
 
 /// Commands in one transaction at most: where groups settle under load by themselves is lower.
 const GROUP_MAX: usize = 256;
@@ -48,73 +44,45 @@ pub(crate) struct Options {
     pub(crate) read_deadline: Duration,
 }
 
-/// A connection inside a transaction.
-///
-/// Its methods are asynchronous because the same commands will run on a database across a network;
-/// here they are done when they return.
-pub(crate) struct Tx {
-    conn: Connection,
-    /// What the command that runs has changed, for the feed.
-    changes: Vec<Change>,
-    /// What the command that runs wants indexed.
-    indexed: Vec<IndexRow>,
-    /// Whether the command that runs has written anything.
-    wrote: bool,
-    /// Where blobs too large for the database stand.
-    blobs: PathBuf,
+fn value<'r>(row: &'r Row<'_>, column: usize) -> Result<ValueRef<'r>, Error> {
+    row.get_ref(column).map_err(defect)
 }
 
-/// One row of a result; columns are counted from 0.
-pub(crate) struct Row<'r>(&'r rusqlite::Row<'r>);
+pub(super) fn is_null(row: &Row<'_>, column: usize) -> Result<bool, Error> {
+    Ok(matches!(value(row, column)?, ValueRef::Null))
+}
 
-impl Row<'_> {
-    fn value(&self, column: usize) -> Result<ValueRef<'_>, Error> {
-        self.0.get_ref(column).map_err(defect)
-    }
+pub(super) fn int(row: &Row<'_>, column: usize) -> Result<i64, Error> {
+    value(row, column)?.as_i64().map_err(|_| wrong_type(column, "integer"))
+}
 
-    /// Whether the column is null.
-    pub(crate) fn is_null(&self, column: usize) -> Result<bool, Error> {
-        Ok(matches!(self.value(column)?, ValueRef::Null))
-    }
+pub(super) fn bool(row: &Row<'_>, column: usize) -> Result<bool, Error> {
+    Ok(int(row, column)? != 0)
+}
 
-    /// An integer column.
-    pub(crate) fn int(&self, column: usize) -> Result<i64, Error> {
-        self.value(column)?.as_i64().map_err(|_| wrong_type(column, "integer"))
-    }
+pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, Error> {
+    value(row, column)?.as_str().map_err(|_| wrong_type(column, "text"))
+}
 
-    /// A boolean column.
-    pub(crate) fn bool(&self, column: usize) -> Result<bool, Error> {
-        Ok(self.int(column)? != 0)
-    }
+pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], Error> {
+    value(row, column)?.as_blob().map_err(|_| wrong_type(column, "bytes"))
+}
 
-    /// A text column.
-    pub(crate) fn text(&self, column: usize) -> Result<&str, Error> {
-        self.value(column)?.as_str().map_err(|_| wrong_type(column, "text"))
-    }
+pub(super) fn id(row: &Row<'_>, column: usize) -> Result<Uuid, Error> {
+    Uuid::from_slice(bytes(row, column)?).map_err(|_| wrong_type(column, "id"))
+}
 
-    /// A column of bytes.
-    pub(crate) fn bytes(&self, column: usize) -> Result<&[u8], Error> {
-        self.value(column)?.as_blob().map_err(|_| wrong_type(column, "bytes"))
-    }
-
-    /// A column with an id.
-    pub(crate) fn id(&self, column: usize) -> Result<Uuid, Error> {
-        Uuid::from_slice(self.bytes(column)?).map_err(|_| wrong_type(column, "id"))
-    }
-
-    /// Any column, as a value that can be bound again.
-    pub(crate) fn bind(&self, column: usize) -> Result<Bind<'static>, Error> {
-        Ok(match self.value(column)? {
-            ValueRef::Null => Bind::Null,
-            ValueRef::Integer(value) => Bind::Int(value),
-            ValueRef::Real(value) => Bind::Real(value),
-            ValueRef::Text(_) => Bind::from(self.text(column)?.to_owned()),
-            ValueRef::Blob(value) => match Uuid::from_slice(value) {
-                Ok(id) => Bind::Id(id),
-                Err(_) => Bind::Bytes(value.to_vec().into()),
-            },
-        })
-    }
+pub(super) fn bind(row: &Row<'_>, column: usize) -> Result<Bind<'static>, Error> {
+    Ok(match value(row, column)? {
+        ValueRef::Null => Bind::Null,
+        ValueRef::Integer(value) => Bind::Int(value),
+        ValueRef::Real(value) => Bind::Real(value),
+        ValueRef::Text(_) => Bind::from(text(row, column)?.to_owned()),
+        ValueRef::Blob(value) => match Uuid::from_slice(value) {
+            Ok(id) => Bind::Id(id),
+            Err(_) => Bind::Bytes(value.to_vec().into()),
+        },
+    })
 }
 
 impl ToSql for Bind<'_> {
@@ -131,95 +99,37 @@ impl ToSql for Bind<'_> {
     }
 }
 
-impl Tx {
-    /// Runs a statement that returns no rows; how many rows it changed.
-    pub(crate) async fn execute(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
-        self.wrote = true;
-        self.execute_now(sql, binds)
-    }
+/// Runs a statement that returns no rows; how many rows it changed.
+pub(super) fn execute(conn: &Connection, sql: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
+    let mut statement = prepare(conn, sql)?;
+    let changed = statement.execute(rusqlite::params_from_iter(binds)).map_err(failed)?;
+    Ok(changed as u64)
+}
 
-    /// The same, for the driver and the tables that it writes itself.
-    pub(in crate::store) fn execute_now(
-        &mut self,
-        sql: &str,
-        binds: &[Bind<'_>],
-    ) -> Result<u64, Error> {
-        let mut statement = prepare(&self.conn, sql)?;
-        let changed = statement.execute(rusqlite::params_from_iter(binds)).map_err(failed)?;
-        Ok(changed as u64)
-    }
+/// Runs a statement of the transaction itself.
+pub(super) fn run(conn: &Connection, sql: &str) -> Result<(), Error> {
+    execute(conn, sql, &[]).map(|_| ())
+}
 
-    /// The integer in the first column of the one row that a statement returns.
-    pub(in crate::store) fn returning_now(
-        &mut self,
-        sql: &str,
-        binds: &[Bind<'_>],
-    ) -> Result<i64, Error> {
-        let mut statement = prepare(&self.conn, sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
-        let row = rows.next().map_err(failed)?;
-        let value = row.map(|row| Row(row).int(0)).transpose()?;
-        // A statement that returns rows is not done before it has said that there are no more.
-        while rows.next().map_err(failed)?.is_some() {}
-        value.ok_or_else(|| Error::Defect("a statement returned no row".into()))
+/// Hands each row to `each`; whether the statement also writes.
+pub(super) fn query(
+    conn: &Connection,
+    sql: &str,
+    binds: &[Bind<'_>],
+    mut each: impl FnMut(super::Row<'_>) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let mut statement = prepare(conn, sql)?;
+    let writes = !statement.readonly();
+    let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        each(super::Row::Sqlite(row))?;
     }
+    Ok(writes)
+}
 
-    /// Hands each row to `each`.
-    pub(crate) async fn query(
-        &mut self,
-        sql: &str,
-        binds: &[Bind<'_>],
-        mut each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
-    ) -> Result<(), Error> {
-        let mut statement = prepare(&self.conn, sql)?;
-        self.wrote |= !statement.readonly();
-        let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            each(Row(row))?;
-        }
-        Ok(())
-    }
-
-    /// What `read` makes of the first row, if there is one.
-    pub(crate) async fn first<T: Send>(
-        &mut self,
-        sql: &str,
-        binds: &[Bind<'_>],
-        read: impl FnOnce(Row<'_>) -> Result<T, Error> + Send,
-    ) -> Result<Option<T>, Error> {
-        let mut statement = prepare(&self.conn, sql)?;
-        self.wrote |= !statement.readonly();
-        let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
-        match rows.next().map_err(failed)? {
-            Some(row) => read(Row(row)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Tells the feed of a change; it is written with the commit.
-    pub(crate) fn changed(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-
-    /// Asks for a post to be indexed; it is, with the commit.
-    pub(in crate::store) fn index(&mut self, row: IndexRow) {
-        self.indexed.push(row);
-    }
-
-    /// The folder of blobs.
-    pub(in crate::store) fn blobs(&self) -> &Path {
-        &self.blobs
-    }
-
-    /// The number that the last insert gave its row.
-    pub(in crate::store) fn last_number(&self) -> i64 {
-        self.conn.last_insert_rowid()
-    }
-
-    /// Runs statements one after another, for migrations.
-    pub(in crate::store) fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        self.conn.execute_batch(sql).map_err(failed)
-    }
+/// Runs statements one after another.
+pub(super) fn batch(conn: &Connection, sql: &str) -> Result<(), Error> {
+    conn.execute_batch(sql).map_err(failed)
 }
 
 fn prepare<'c>(conn: &'c Connection, sql: &str) -> Result<CachedStatement<'c>, Error> {
@@ -232,9 +142,6 @@ fn prepare<'c>(conn: &'c Connection, sql: &str) -> Result<CachedStatement<'c>, E
     );
     Ok(statement)
 }
-
-/// A command or a read: polled to its end on the thread that owns the connection.
-type Work<T, E> = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send>;
 
 /// The handle of an open database; the threads end when the last one is dropped.
 pub(crate) struct Sqlite {
@@ -261,110 +168,75 @@ impl Sqlite {
     pub(crate) fn open(
         options: &Options,
         blobs: &Path,
-        prepare: impl FnOnce(&mut Tx) -> Result<(), Error>,
+        prepare: impl AsyncFnOnce(&mut Tx) -> Result<(), Error>,
     ) -> Result<Sqlite, Error> {
-        let mut writer = connect(options, blobs)?;
-        writer.batch("begin immediate")?;
-        prepare(&mut writer)?;
-        writer.batch("commit")?;
+        let mut writer = Tx::new(Conn::Sqlite(connect(options)?), blobs);
+        let prepared = async {
+            writer.batch("begin immediate").await?;
+            prepare(&mut writer).await?;
+            writer.batch("commit").await
+        };
+        now(prepared)?;
 
-        let (writes, queue) = bounded(options.queue);
         let stamps = Arc::new(Stamps::new());
         let raised = Arc::clone(&stamps);
+        let (writes, queue) = bounded(options.queue);
         let mut threads = vec![spawn("store-writer", move || write_loop(writer, &queue, &raised))?];
         let (reads, queue) = bounded::<Box<dyn Job>>(options.queue);
         for _ in 0..options.readers {
-            let mut tx = connect(options, blobs)?;
-            tx.conn.pragma_update(None, "query_only", true).map_err(failed)?;
-            let deadline = Deadline::watch(&mut tx.conn, options.read_deadline)?;
-            let queue = queue.clone();
+            let mut conn = connect(options)?;
+            conn.pragma_update(None, "query_only", true).map_err(failed)?;
+            let deadline = Deadline::watch(&mut conn, options.read_deadline)?;
+            let (tx, queue) = (Tx::new(Conn::Sqlite(conn), blobs), queue.clone());
             threads.push(spawn("store-reader", move || read_loop(tx, &queue, &deadline))?);
         }
         Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads, stamps })
     }
 
     /// Runs a command in the writer's next transaction; its answer comes after the commit.
-    pub(crate) async fn write<T, E, F>(&self, command: F) -> Result<T, E>
+    pub(crate) async fn write<I, T, E>(&self, input: I, command: impl Run<I, T, E>) -> Result<T, E>
     where
+        I: Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
-        submit(self.writes.as_ref(), Box::new(command)).await
+        submit(self.writes.as_ref(), group::job(input, command)).await
+    }
+
+    /// Runs a read on a snapshot.
+    pub(crate) async fn read<I, T, E>(&self, input: I, read: impl Run<I, T, E>) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        submit(self.reads.as_ref(), group::job(input, read)).await
     }
 
     /// What rises with each commit.
     pub(crate) fn stamps(&self) -> &Stamps {
         &self.stamps
     }
-
-    /// Runs a read on a snapshot.
-    pub(crate) async fn read<T, E, F>(&self, read: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-    {
-        submit(self.reads.as_ref(), Box::new(read)).await
-    }
 }
 
-async fn submit<T, E>(queue: Option<&Sender<Box<dyn Job>>>, work: Work<T, E>) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: From<Error> + Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    let job = Pending { work: Some(work), result: None, reply: Some(reply) };
+async fn submit<T, E: From<Error>>(
+    queue: Option<&Sender<Box<dyn Job>>>,
+    (job, answer): Made<T, E>,
+) -> Result<T, E> {
     let queue = queue.ok_or_else(|| Error::Unavailable("it is closed".into()))?;
-    match queue.try_send(Box::new(job)) {
+    match queue.try_send(job) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => return Err(Error::Busy.into()),
         Err(TrySendError::Disconnected(_)) => {
             return Err(Error::Unavailable("it is closing".into()).into());
         }
     }
-    answer.await.unwrap_or_else(|_| Err(Error::Unavailable("its thread ended".into()).into()))
+    group::answer(answer).await
 }
 
-/// Work of any type, as the threads see it.
-trait Job: Send {
-    /// Runs it. False where it failed and what it wrote must be undone.
-    fn run(&mut self, tx: &mut Tx) -> bool;
-    /// Sends its answer; with an error, that error in the place of a good answer.
-    fn finish(&mut self, committed: Result<&(), &Error>);
-}
-
-struct Pending<T, E> {
-    work: Option<Work<T, E>>,
-    result: Option<Result<T, E>>,
-    reply: Option<oneshot::Sender<Result<T, E>>>,
-}
-
-impl<T: Send, E: From<Error> + Send> Job for Pending<T, E> {
-    fn run(&mut self, tx: &mut Tx) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        // Whatever a panic leaves behind is rolled back with the savepoint.
-        let done = catch_unwind(AssertUnwindSafe(|| work(tx).now_or_never()));
-        let result = match done {
-            Ok(Some(result)) => result,
-            Ok(None) => Err(Error::Defect("a command waited for something".into()).into()),
-            Err(_) => Err(Error::Defect("a command panicked".into()).into()),
-        };
-        let good = result.is_ok();
-        self.result = Some(result);
-        good
-    }
-
-    fn finish(&mut self, committed: Result<&(), &Error>) {
-        let (Some(result), Some(reply)) = (self.result.take(), self.reply.take()) else { return };
-        let answer = match (result, committed) {
-            (Ok(_), Err(why)) => Err(Error::Unavailable(why.to_string()).into()),
-            (result, _) => result,
-        };
-        // A caller that went away does not want its answer.
-        let _ = reply.send(answer);
-    }
+/// The end of what never waits on this driver.
+fn now<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    work.now_or_never().unwrap_or_else(|| Err(Error::Defect("a command waited".into())))
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
@@ -374,79 +246,35 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn read_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, deadline: &Deadline) {
     while let Ok(mut job) = queue.recv() {
         deadline.start();
-        let begun = tx.execute_now("begin", &[]);
-        if begun.is_ok() {
-            job.run(&mut tx);
-        }
+        let read = now(async {
+            tx.execute("begin", &[]).await?;
+            job.run(&mut tx).await;
+            Ok(())
+        });
         deadline.stop();
         // Nothing was written: how the snapshot ends does not matter.
-        let _ = tx.execute_now("rollback", &[]);
-        job.finish(begun.as_ref().map(|_| &()));
+        let _ = now(tx.execute("rollback", &[]));
+        job.finish(read.as_ref().copied());
     }
 }
 
 fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, stamps: &Stamps) {
-    let mut group: Vec<Box<dyn Job>> = Vec::new();
+    let mut jobs: Vec<Box<dyn Job>> = Vec::new();
     while let Ok(job) = queue.recv() {
-        group.push(job);
-        group.extend(queue.try_iter().take(GROUP_MAX - 1));
-        let committed = commit_group(&mut tx, &mut group);
+        jobs.push(job);
+        jobs.extend(queue.try_iter().take(GROUP_MAX - 1));
+        let committed = now(group::commit(&mut tx, &mut jobs, Uuid::nil()));
         match &committed {
             Ok(Changed::Streams(streams)) => streams.iter().for_each(|it| stamps.raise(*it)),
             Ok(Changed::Anything) => stamps.raise_all(),
             Err(error) => {
-                tracing::error!(commands = group.len(), %error, "a transaction was lost");
-                if !tx.conn.is_autocommit() {
-                    let _ = tx.batch("rollback");
-                }
+                tracing::error!(commands = jobs.len(), %error, "a transaction was lost");
             }
         }
-        let committed = committed.as_ref().map(|_| &());
-        for mut job in group.drain(..) {
-            job.finish(committed);
+        for mut job in jobs.drain(..) {
+            job.finish(committed.as_ref().map(|_| ()));
         }
     }
-}
-
-/// What a transaction has changed.
-enum Changed {
-    /// What these streams of the feed tell of.
-    Streams(Vec<Uuid>),
-    /// Something that no stream tells of.
-    Anything,
-}
-
-/// Runs all commands of a group in one transaction, each under its own savepoint.
-fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<Changed, Error> {
-    tx.execute_now("begin immediate", &[])?;
-    let mut silent = false;
-    let (mut changes, mut indexed) = (Vec::new(), Vec::new());
-    for job in group.iter_mut() {
-        tx.changes.clear();
-        tx.indexed.clear();
-        tx.wrote = false;
-        tx.execute_now("savepoint command", &[])?;
-        let good = job.run(tx);
-        // After an engine error the whole transaction may be gone, the commands before this one
-        // included (SQLITE_FULL, SQLITE_IOERR): then nothing of the group stands.
-        if tx.conn.is_autocommit() {
-            return Err(Error::Unavailable("the database dropped the transaction".into()));
-        }
-        if good {
-            silent |= tx.wrote && tx.changes.is_empty();
-            changes.append(&mut tx.changes);
-            indexed.append(&mut tx.indexed);
-        } else {
-            tx.execute_now("rollback to command", &[])?;
-        }
-        tx.execute_now("release command", &[])?;
-    }
-    // Last, outside every savepoint: the index flushes at each, and the heads of the feed are rows
-    // that all writers of a group share.
-    index::write(tx, &indexed)?;
-    let streams = feed::write(tx, changes)?;
-    tx.execute_now("commit", &[])?;
-    Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
 
 /// Stops a statement that runs past its time.
@@ -479,7 +307,7 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn connect(options: &Options, blobs: &Path) -> Result<Tx, Error> {
+fn connect(options: &Options) -> Result<Connection, Error> {
     let conn = Connection::open(&options.path).map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(256);
     conn.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
@@ -496,7 +324,7 @@ fn connect(options: &Options, blobs: &Path) -> Result<Tx, Error> {
     conn.pragma_update(None, "cache_size", -16_384).map_err(failed)?;
     // What a savepoint may have to undo is kept in memory, not in a file: up to one command's pages.
     conn.pragma_update(None, "temp_store", "memory").map_err(failed)?;
-    Ok(Tx { conn, changes: Vec::new(), indexed: Vec::new(), wrote: false, blobs: blobs.to_owned() })
+    Ok(conn)
 }
 
 fn wrong_type(column: usize, expected: &str) -> Error {

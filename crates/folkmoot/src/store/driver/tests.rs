@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join_all, join4};
 use tempfile::TempDir;
 
-use super::{Options, Sqlite, Tx};
+use super::{Sqlite, SqliteOptions, Tx};
 use crate::store::error::Error;
 
 use crate::store::sql::binds;
@@ -19,24 +19,24 @@ const QUEUE: usize = 16;
 const READ_DEADLINE: Duration = Duration::from_millis(300);
 
 fn open(folder: &TempDir, prepare: &'static str) -> Sqlite {
-    let options = Options {
+    let options = SqliteOptions {
         path: folder.path().join("test.db"),
         durable: false,
         readers: 1,
         queue: QUEUE,
         read_deadline: READ_DEADLINE,
     };
-    Sqlite::open(&options, &folder.path().join("blobs"), |tx| tx.batch(prepare)).unwrap()
+    Sqlite::open(&options, &folder.path().join("blobs"), async |tx| tx.batch(prepare).await)
+        .unwrap()
 }
 
-const TABLE: &str = "create table t (name text not null, filler blob); \
-    create table feed_heads (group_id blob primary key, seq integer not null);";
+const TABLE: &str = "create table t (name text not null, filler blob);";
 
 async fn insert(db: &Sqlite, name: String, bytes: usize) -> Result<(), Error> {
-    db.write(move |tx: &mut Tx| {
+    db.write(name, move |tx: &mut Tx, name| {
         Box::pin(async move {
             let filler = vec![7_u8; bytes];
-            tx.execute("insert into t values ($1, $2)", binds![&name, &filler[..]]).await?;
+            tx.execute("insert into t values ($1, $2)", binds![name, &filler[..]]).await?;
             Ok(())
         })
     })
@@ -44,7 +44,7 @@ async fn insert(db: &Sqlite, name: String, bytes: usize) -> Result<(), Error> {
 }
 
 async fn names(db: &Sqlite) -> Vec<String> {
-    db.read(|tx: &mut Tx| {
+    db.read((), |tx: &mut Tx, ()| {
         Box::pin(async move {
             let mut names = Vec::new();
             tx.query("select name from t order by name", &[], |row| {
@@ -62,8 +62,7 @@ async fn names(db: &Sqlite) -> Vec<String> {
 /// Keeps the writer busy with a command of its own until what `queue` queues is all there: one group.
 async fn as_one_group<T>(db: &Sqlite, queue: impl Future<Output = T>) -> T {
     let (entered, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let (inside, opened) = (entered.clone(), gate.clone());
-    let held = db.write(move |_: &mut Tx| {
+    let held = db.write((entered.clone(), gate.clone()), |_: &mut Tx, (inside, opened)| {
         Box::pin(async move {
             inside.store(true, Ordering::Release);
             while !opened.load(Ordering::Acquire) {
@@ -91,9 +90,11 @@ async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_n
     let db = open(&folder, TABLE);
     insert(&db, "before".into(), 10).await.unwrap();
     // Room for some thirty pages more: the group's third command does not fit.
-    db.write(|tx: &mut Tx| Box::pin(async move { tx.batch("pragma max_page_count = 40") }))
-        .await
-        .unwrap();
+    db.write((), |tx: &mut Tx, ()| {
+        Box::pin(async move { tx.batch("pragma max_page_count = 40").await })
+    })
+    .await
+    .unwrap();
     let commands = (0..6).map(|at| {
         let bytes = if at == 2 { 400_000 } else { 100 };
         insert(&db, format!("{at}"), bytes)
@@ -102,9 +103,11 @@ async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_n
     assert!(answers.iter().all(|it| matches!(it, Err(Error::Unavailable(_)))), "{answers:?}");
     assert_eq!(names(&db).await, ["before"]);
     // The writer goes on: the same command fits once there is room.
-    db.write(|tx: &mut Tx| Box::pin(async move { tx.batch("pragma max_page_count = 100000") }))
-        .await
-        .unwrap();
+    db.write((), |tx: &mut Tx, ()| {
+        Box::pin(async move { tx.batch("pragma max_page_count = 100000").await })
+    })
+    .await
+    .unwrap();
     insert(&db, "after".into(), 400_000).await.unwrap();
     assert!(names(&db).await.contains(&"after".to_owned()));
 }
@@ -114,7 +117,7 @@ async fn a_command_that_fails_or_panics_leaves_the_others_of_its_group_alone() {
     let folder = TempDir::new().unwrap();
     let db = open(&folder, TABLE);
     let failing = |panics: bool| {
-        db.write(move |tx: &mut Tx| {
+        db.write((), move |tx: &mut Tx, ()| {
             Box::pin(async move {
                 tx.execute("insert into t values ('undone', null)", &[]).await?;
                 assert!(!panics, "a panic on purpose");
@@ -155,7 +158,7 @@ async fn a_read_past_its_deadline_is_stopped() {
     let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) \
         select count(*) from n";
     let stopped: Result<Option<i64>, Error> = db
-        .read(move |tx: &mut Tx| {
+        .read((), move |tx: &mut Tx, ()| {
             Box::pin(async move { tx.first(endless, &[], |row| row.int(0)).await })
         })
         .await;

@@ -1,6 +1,7 @@
 //! A running server and a client that sends exactly the bytes it is told to.
 
 mod http;
+mod postgres;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,13 +19,18 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     pub(crate) data: PathBuf,
+    /// The address of its database, where it is on PostgreSQL.
+    database: Option<String>,
+    ephemeral: bool,
     _folder: TempDir,
 }
 
 impl Server {
-    /// An ephemeral server.
+    /// A server for a test that does not care whether anything is kept: an ephemeral one, or one on
+    /// PostgreSQL where the tests are run on that.
     pub(crate) fn ephemeral() -> Server {
-        Server::start(TempDir::new().unwrap(), &["--ephemeral"])
+        let kept = std::env::var_os("FOLKMOOT_TEST_POSTGRES").is_some();
+        Server::start(TempDir::new().unwrap(), if kept { &[] } else { &["--ephemeral"] })
     }
 
     /// A server that keeps its data, on a folder that is removed after the test.
@@ -33,16 +39,31 @@ impl Server {
     }
 
     pub(crate) fn start(folder: TempDir, args: &[&str]) -> Server {
+        let ephemeral = args.contains(&"--ephemeral");
+        let database = if ephemeral { None } else { postgres::new_database() };
+        Server::start_on(folder, database, args)
+    }
+
+    /// A server on SQLite, whatever the tests are run on: for those about the data folder itself.
+    pub(crate) fn on_sqlite(folder: TempDir) -> Server {
+        Server::start_on(folder, None, &[])
+    }
+
+    fn start_on(folder: TempDir, database: Option<String>, args: &[&str]) -> Server {
+        let ephemeral = args.contains(&"--ephemeral");
         let data = folder.path().to_owned();
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(args);
+        if let Some(url) = &database {
+            command.args(["--store", url]);
+        }
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = child.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("ready ").expect(&line);
         let address = url.split_once("://").expect(&line).1.to_owned();
-        Server { child, address, data, _folder: folder }
+        Server { child, address, data, database, ephemeral, _folder: folder }
     }
 
     /// Kills the server as a power cut would, and starts another on the same data.
@@ -55,7 +76,7 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let folder = std::mem::replace(&mut self._folder, TempDir::new().unwrap());
-        Server::start(folder, args)
+        Server::start_on(folder, self.database.take(), args)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -91,7 +112,7 @@ impl Server {
 
     fn client(&self, args: &[&str]) -> Client {
         // An ephemeral server's data is in a folder of its own: it hands tokens out by itself.
-        let token = if self.data.join("folkmoot.db").exists() {
+        let token = if !self.ephemeral {
             let done = folkmoot(args, &self.data);
             assert_eq!(done.status, Some(0), "{}", done.stderr);
             done.stdout.trim().to_owned()
@@ -125,9 +146,20 @@ impl Server {
         Client { address: self.address.clone(), token: String::new() }
     }
 
-    /// A connection of our own to the database, to count what is stored.
-    pub(crate) fn database(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap()
+    /// Whether it is on PostgreSQL.
+    pub(crate) fn on_postgres(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// The number that a query of our own to the database finds.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        match &self.database {
+            Some(url) => postgres::number(url, sql),
+            None => {
+                let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
+                database.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+        }
     }
 }
 
@@ -135,6 +167,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(url) = &self.database {
+            postgres::drop_database(url);
+        }
     }
 }
 

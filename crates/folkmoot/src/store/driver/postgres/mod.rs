@@ -1,0 +1,216 @@
+//! PostgreSQL: two pools, and a committer that puts the commands of one group together.
+//!
+//! **Invariant:** a group has at most one transaction of this process in flight. Commands that come
+//! for it meanwhile wait and go together in the next (DECISIONS D9), and an advisory lock keeps other
+//! processes out, so what a command has read of its group is still so when it commits.
+
+mod conn;
+mod tls;
+mod types;
+
+pub(super) use conn::Conn;
+pub(super) use types::{bind, bool, bytes, id, int, is_null, text};
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use uuid::Uuid;
+
+use super::group::{self, Job};
+use super::{Run, Tx};
+use crate::store::error::Error;
+
+/// Commands in one transaction at most.
+const GROUP_MAX: usize = 32;
+/// Connections of each of the two pools.
+const CONNECTIONS_MAX: usize = 32;
+/// How long a request waits for a connection.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The longest that a statement of a command may take.
+const STATEMENT_MAX: Duration = Duration::from_secs(10);
+/// The longest that a command waits for another process's transaction on the same group.
+const LOCK_MAX: Duration = Duration::from_secs(2);
+/// The longest that a transaction may stand still: a process that hangs must not hold its locks.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+/// The advisory lock under which a schema is made or changed.
+const MIGRATION_LOCK: i64 = 0x666f_6c6b_6d6f_6f74;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// `postgres://USER@HOST:PORT[,HOST:PORT...]/DB?...`
+    pub(crate) url: String,
+    /// Commands that may wait.
+    pub(crate) queue: usize,
+    /// The longest that one read may run.
+    pub(crate) read_deadline: Duration,
+}
+
+/// The handle of an open database.
+pub(crate) struct Postgres(Arc<Inner>);
+
+struct Inner {
+    writes: Pool,
+    reads: Pool,
+    blobs: PathBuf,
+    queue_max: usize,
+    queued: AtomicUsize,
+    /// What waits for each group or tenant that has a transaction in flight.
+    waiting: Mutex<HashMap<Uuid, Vec<Box<dyn Job>>>>,
+}
+
+impl Postgres {
+    /// Connects; `prepare` runs in a transaction that no other process can run at the same time:
+    /// migrations.
+    pub(crate) async fn open(
+        options: &Options,
+        blobs: &Path,
+        prepare: impl AsyncFnOnce(&mut Tx) -> Result<(), Error>,
+    ) -> Result<Postgres, Error> {
+        let (config, connector) = tls::settings(&options.url)?;
+        let pool = |deadline: Duration, read_only: &str| {
+            let mut config = config.clone();
+            let timeouts = format!(
+                "-c statement_timeout={} -c lock_timeout={} \
+                 -c idle_in_transaction_session_timeout={} {read_only}",
+                deadline.as_millis(),
+                LOCK_MAX.as_millis(),
+                IDLE_MAX.as_millis(),
+            );
+            let given = config.get_options().unwrap_or_default().to_owned();
+            config.options(format!("{timeouts} {given}"));
+            let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            Pool::builder(Manager::from_config(config, connector.clone(), settings))
+                .max_size(CONNECTIONS_MAX)
+                .runtime(Runtime::Tokio1)
+                .wait_timeout(Some(WAIT_MAX))
+                .create_timeout(Some(WAIT_MAX))
+                .build()
+                .map_err(|error| Error::Defect(error.to_string()))
+        };
+        let inner = Inner {
+            writes: pool(STATEMENT_MAX, "")?,
+            reads: pool(options.read_deadline, "-c default_transaction_read_only=on")?,
+            blobs: blobs.to_owned(),
+            queue_max: options.queue,
+            queued: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+        };
+        let mut tx = inner.tx(&inner.writes).await?;
+        // A first migration takes longer than a command may.
+        tx.batch(&format!(
+            "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
+             select pg_advisory_xact_lock({MIGRATION_LOCK})"
+        ))
+        .await?;
+        prepare(&mut tx).await?;
+        tx.batch("commit").await?;
+        drop(tx);
+        Ok(Postgres(Arc::new(inner)))
+    }
+
+    /// Runs a command in the next transaction of `scope`, the group or else the tenant that it
+    /// changes; its answer comes after the commit.
+    pub(crate) async fn write<I, T, E>(
+        &self,
+        scope: Uuid,
+        input: I,
+        command: impl Run<I, T, E>,
+    ) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (job, answer) = group::job(input, command);
+        self.0.submit(scope, job)?;
+        group::answer(answer).await
+    }
+
+    /// Runs a read on a snapshot.
+    pub(crate) async fn read<I, T, E>(&self, input: I, read: impl Run<I, T, E>) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut tx = self.0.tx(&self.0.reads).await?;
+        if let super::Conn::Postgres(conn) = &mut tx.conn {
+            conn.begin_read().await?;
+        }
+        let answer = read(&mut tx, &input).await;
+        if let super::Conn::Postgres(conn) = &mut tx.conn {
+            conn.end_read().await;
+        }
+        answer
+    }
+}
+
+impl Inner {
+    async fn tx(&self, pool: &Pool) -> Result<Tx, Error> {
+        let client = pool.get().await.map_err(|error| Error::Unavailable(cause(&error)))?;
+        Ok(Tx::new(super::Conn::Postgres(Conn::new(client)), &self.blobs))
+    }
+
+    fn submit(self: &Arc<Self>, scope: Uuid, job: Box<dyn Job>) -> Result<(), Error> {
+        if self.queued.fetch_add(1, Ordering::Relaxed) >= self.queue_max {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::Busy);
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match waiting.get_mut(&scope) {
+            Some(jobs) => jobs.push(job),
+            None => {
+                waiting.insert(scope, Vec::new());
+                // A task of its own: a caller that goes away leaves no transaction half done.
+                tokio::spawn(fly(self.clone(), scope, vec![job]));
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes next for `scope`; nothing ends its flight.
+    fn next(&self, scope: Uuid) -> Vec<Box<dyn Job>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(jobs) = waiting.get_mut(&scope) else { return Vec::new() };
+        let next: Vec<_> = jobs.drain(..jobs.len().min(GROUP_MAX)).collect();
+        if next.is_empty() {
+            waiting.remove(&scope);
+        }
+        next
+    }
+}
+
+/// Commits what there is for `scope`, and what comes meanwhile, until there is nothing.
+async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
+    while !jobs.is_empty() {
+        let committed = match inner.tx(&inner.writes).await {
+            Ok(mut tx) => group::commit(&mut tx, &mut jobs, scope).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &committed {
+            tracing::error!(commands = jobs.len(), %error, "a transaction was lost");
+        }
+        inner.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
+        for mut job in jobs.drain(..) {
+            job.finish(committed.as_ref().map(|_| ()));
+        }
+        jobs = inner.next(scope);
+    }
+}
+
+/// An error with all that caused it.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
