@@ -12,7 +12,21 @@ use anyhow::{Context, bail};
 const ARROWS: [(&str, &[&str]); 16] = [
     ("main.rs", &[]),
     ("lib.rs", &["cli"]),
-    ("cli", &["access", "api", "auth", "clock", "config", "ephemeral", "net", "server", "service"]),
+    (
+        "cli",
+        &[
+            "access",
+            "api",
+            "auth",
+            "clock",
+            "config",
+            "ephemeral",
+            "net",
+            "server",
+            "service",
+            "store",
+        ],
+    ),
     ("config.rs", &["ids"]),
     ("ephemeral.rs", &["api", "auth", "server"]),
     ("server.rs", &["api", "auth", "clock", "config", "ids", "service", "store"]),

@@ -79,13 +79,11 @@ pub(crate) struct Access {
     group: Option<GroupFacts>,
 }
 
-/// Which groups' content a read may show.
+/// Which groups' content a read may show, outside the group that the access is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Every group's of the tenant.
     Tenant,
-    /// This group's.
-    Group(GroupId),
     /// Public groups', and those that this user is a member or an owner of.
     OpenTo(UserId),
 }
@@ -166,13 +164,9 @@ impl Access {
         self.caller.user.is_none()
     }
 
-    /// Which content a plan may show.
+    /// Which content a plan may show of groups other than the one that the access is to.
     pub(crate) fn content(&self) -> Content {
-        match (&self.group, self.caller.user) {
-            (Some(group), _) => Content::Group(group.id),
-            (None, None) => Content::Tenant,
-            (None, Some(user)) => Content::OpenTo(user),
-        }
+        self.caller.user.map_or(Content::Tenant, Content::OpenTo)
     }
 
     /// Whether the members and owners of the group are hidden from the caller.

@@ -87,6 +87,26 @@ pub struct Query {
     pub skip_token: Option<String>,
 }
 
+impl Query {
+    /// Every navigation that `$expand` and the lambdas of `$filter` follow, at any depth, with the type
+    /// that it starts from.
+    pub fn navigations(&self) -> Vec<(&'static EntityType, &'static Navigation)> {
+        let mut found = Vec::new();
+        self.reach(&mut found);
+        found
+    }
+
+    fn reach(&self, found: &mut Vec<(&'static EntityType, &'static Navigation)>) {
+        if let Some(filter) = &self.filter {
+            filter.reach(&mut vec![Some(self.entity)], found);
+        }
+        for item in &self.expand {
+            found.push((self.entity, item.navigation));
+            item.query.reach(found);
+        }
+    }
+}
+
 /// One expanded navigation with its own options.
 #[derive(Clone, Debug)]
 pub struct Expand {
@@ -147,6 +167,44 @@ pub enum Predicate {
         /// The condition on each; its variable is the next scope. Absent for `any()`.
         body: Option<Box<Predicate>>,
     },
+}
+
+impl Predicate {
+    /// `scopes`: the type of each scope, `None` for an element that is a value.
+    fn reach(
+        &self,
+        scopes: &mut Vec<Option<&'static EntityType>>,
+        found: &mut Vec<(&'static EntityType, &'static Navigation)>,
+    ) {
+        match self {
+            Predicate::And(left, right) | Predicate::Or(left, right) => {
+                left.reach(scopes, found);
+                right.reach(scopes, found);
+            }
+            Predicate::Not(inner) => inner.reach(scopes, found),
+            Predicate::Lambda { over, body, .. } => {
+                let target = match over {
+                    Collection::Values(_) => None,
+                    Collection::Entities { scope, navigation } => {
+                        let start = scopes.get(*scope).copied().flatten();
+                        found.extend(start.map(|entity| (entity, *navigation)));
+                        Some((navigation.target)())
+                    }
+                };
+                if let Some(body) = body {
+                    scopes.push(target);
+                    body.reach(scopes, found);
+                    scopes.pop();
+                }
+            }
+            Predicate::Constant(_)
+            | Predicate::Flag(_)
+            | Predicate::Compare(..)
+            | Predicate::CompareMembers(..)
+            | Predicate::In(..)
+            | Predicate::Text(..) => {}
+        }
+    }
 }
 
 /// What a lambda goes through.

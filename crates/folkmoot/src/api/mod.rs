@@ -18,6 +18,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use odata::bind::{BindError, Path, bind_path};
+use odata::edm::{EntityType, Navigation};
 use odata::syntax;
 
 use crate::access::Caller;
@@ -208,6 +209,21 @@ fn permitted(
         return Err(Error::Scope(needed.names().collect::<Vec<_>>().join(", ")));
     }
     Ok(row)
+}
+
+/// Whether the caller's scopes admit what `$expand` or a lambda shows: they must be enough for a GET of
+/// the same navigation.
+fn may_follow(ctx: &Ctx, from: &EntityType, navigation: &Navigation) -> Result<(), Error> {
+    let shape = format!("{}/{}", from.name, navigation.name);
+    let Some(row) = operations::rows(&shape).find(|it| it.method == Method::GET) else {
+        return Ok(());
+    };
+    let caller = ctx.caller();
+    let needed = if caller.user.is_none() { row.application } else { row.delegated };
+    if caller.scopes.intersects(needed) {
+        return Ok(());
+    }
+    Err(Error::Scope(needed.names().collect::<Vec<_>>().join(", ")))
 }
 
 /// The answer to a browser that asks whether it may call.

@@ -37,6 +37,10 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
         return Err(Error::Url(why));
     }
+    for (from, navigation) in query.navigations() {
+        super::may_follow(&call.ctx, from, navigation)?;
+    }
+    let question = question.filter(|_| Question::covers(&query));
     let request = Read { path: call.path, query, options, self_path: call.self_path, annotations };
     let answer = read::read(&call.ctx, request, question).await?;
     Ok(dress(answer, &call.parts))

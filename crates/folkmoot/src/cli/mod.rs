@@ -3,6 +3,7 @@
 //! **Invariant:** answers go to standard output, everything else to standard error; the exit status is
 //! 0 for done, 1 for failed, 2 for wrong usage.
 
+mod check;
 mod control;
 mod group;
 mod serve;
@@ -29,6 +30,8 @@ enum Command {
     /// Manage groups
     #[command(subcommand)]
     Group(group::Command),
+    /// Prove that the store is sound, or print what is not
+    Check(check::Args),
 }
 
 /// Runs the program.
@@ -43,6 +46,7 @@ pub(crate) fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Token(args) => token::run(args).await,
             Command::Group(command) => group::run(command).await,
+            Command::Check(args) => check::run(args).await,
         }
     });
     // Not waited for: what still runs here is a connection that outlived the drain.

@@ -5,7 +5,8 @@
 //! tenant, so nobody is shown what the store would refuse them now.
 
 use bytes::Bytes;
-use odata::bind::{Path, Step};
+use odata::bind::{Path, Query, Step};
+use odata::edm::Navigation;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
@@ -50,11 +51,21 @@ impl Weighter<Box<[u8]>, Kept> for ByBytes {
 }
 
 impl Question {
+    /// Whether the answer to `query` depends on the path's group and its tenant alone.
+    pub(crate) fn covers(query: &Query) -> bool {
+        !query.navigations().iter().any(|(_, navigation)| leaves(navigation))
+    }
+
     /// The question that a GET of `path`, written as `address` (path and query), asks; `None` where
     /// it is not about one group.
     pub(crate) fn of(ctx: &Ctx, path: &Path, address: &str, annotations: bool) -> Option<Question> {
         let Some(Step::Key(text)) = path.steps.first() else { return None };
-        if (path.root.entity)().name != "group" || matches!(path.steps.last(), Some(Step::Value)) {
+        let leaves = path.steps.iter().any(|step| match step {
+            Step::Navigation(navigation) => leaves(navigation),
+            Step::Value => true,
+            _ => false,
+        });
+        if (path.root.entity)().name != "group" || leaves {
             return None;
         }
         let (group, tenant) = (ids::parse(text)?, ctx.caller.tenant.0);
@@ -71,6 +82,11 @@ impl Question {
         let stamps = now(ctx.store.stamps()?, group, tenant);
         Some(Question { key: key.into(), group, tenant, stamps })
     }
+}
+
+/// Whether a navigation may lead to another group than the one that the path began with.
+fn leaves(navigation: &Navigation) -> bool {
+    (navigation.target)().name == "group"
 }
 
 fn now(stamps: &Stamps, group: Uuid, tenant: Uuid) -> (u64, u64) {

@@ -68,6 +68,11 @@ impl Service {
 }
 
 impl Ctx {
+    /// Who calls.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// What a command on `path` changes: the group that the path leads into, or else the tenant.
     fn scope(&self, path: &Path) -> Uuid {
         let mut entity = (path.root.entity)();

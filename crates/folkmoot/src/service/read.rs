@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 use odata::bind::{Path, Query, Step};
+use odata::edm::Navigation;
 use odata::syntax::{self, Options};
 
-use crate::model::Entity;
+use crate::model::{Entity, entity_of};
 use crate::service::answers::Question;
 use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits};
@@ -64,6 +65,10 @@ pub(crate) async fn read(
 
 async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error> {
     let at = resolve::resolve(tx, ctx, &request.path, false).await?;
+    let into_content = |(_, it): &(_, &Navigation)| entity_of((it.target)()).in_group;
+    if at.is_inside() && request.query.navigations().iter().any(into_content) {
+        at.access.may_read()?;
+    }
     match request.path.steps.last() {
         Some(Step::Count) => count(tx, request, &at).await,
         Some(Step::Value) => download(tx, &at).await,
@@ -94,7 +99,7 @@ async fn entity(
     url: &str,
     body: &mut Vec<u8>,
 ) -> Result<Option<Found>, Error> {
-    let node = Node::new(tx.db(), query, &at.access, at.declared, annotations, limits::PAGES)?;
+    let node = Node::new(tx.db(), query, &at.access, at.declared, annotations, limits::PAGES);
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
@@ -110,7 +115,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         at.declared,
         request.annotations,
         limits::PAGES,
-    )?;
+    );
     let fingerprint = read::fingerprint(&request.options);
     let after = match &request.query.skip_token {
         Some(token) => {
@@ -153,7 +158,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
 }
 
 async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, false, limits::PAGES)?;
+    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, false, limits::PAGES);
     Ok(Answer::Count(read::count(tx, &node, at.place).await?))
 }
 

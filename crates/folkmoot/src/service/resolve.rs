@@ -46,6 +46,11 @@ impl Target {
         self.access.group().ok_or(Error::ItemNotFound)
     }
 
+    /// Whether the path ends in the group that the access is to, or at it.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.entity.in_group || (self.entity.edm.name == "group" && self.access.group().is_some())
+    }
+
     /// The key at the end of the path.
     pub(crate) fn id(&self) -> Result<Uuid, Error> {
         self.id.ok_or(Error::ItemNotFound)

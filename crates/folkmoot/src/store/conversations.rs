@@ -14,7 +14,7 @@ use crate::store::sql::binds;
 use crate::text::fold;
 
 /// Names shown in `uniqueSenders` at most.
-const SENDERS_SHOWN_MAX: usize = 100;
+pub(super) const SENDERS_SHOWN_MAX: usize = 100;
 
 /// What a conversation or a thread shows of its posts.
 #[derive(Clone, Debug)]

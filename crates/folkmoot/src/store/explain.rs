@@ -134,7 +134,7 @@ async fn each_hot_query_uses_its_index_and_sorts_nothing() {
         } else {
             Access::to_tenant(caller())
         };
-        let node = Node::new(Db::Sqlite, &query, &access, false, true, PAGES).unwrap();
+        let node = Node::new(Db::Sqlite, &query, &access, false, true, PAGES);
         let place = match parent {
             None => Place::Set,
             Some((parent, navigation)) => {

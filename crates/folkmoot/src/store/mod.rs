@@ -9,6 +9,7 @@
 //! [`Access`]: crate::access::Access
 
 pub(crate) mod blobs;
+pub(crate) mod check;
 pub(crate) mod conversations;
 mod dialect;
 mod driver;

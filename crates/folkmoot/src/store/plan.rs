@@ -8,7 +8,8 @@ use odata::bind::{OrderKey, Query};
 use odata::edm::{Navigation, Property};
 use uuid::Uuid;
 
-use crate::access::{Access, Content, Denied};
+use crate::access::{Access, Content};
+use crate::ids::GroupId;
 use crate::model::{Entity, Link, entity_of};
 use crate::store::dialect::Db;
 use crate::store::predicate::{self, Operand};
@@ -98,18 +99,15 @@ impl<'q> Node<'q> {
         declared: bool,
         annotations: bool,
         sizes: PageSizes,
-    ) -> Result<Node<'q>, Denied> {
+    ) -> Node<'q> {
         let entity = entity_of(query.entity);
-        if entity.in_group && access.group().is_some() {
-            access.may_read()?;
-        }
         let shown = shown(entity, query);
         let mut program = Program::new(entity, &shown, annotations, declared);
         let keys = keys(entity, &query.order_by);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
             let declared = item.navigation.declared.is_some();
-            let node = Node::new(db, &item.query, access, declared, annotations, sizes)?;
+            let node = Node::new(db, &item.query, access, declared, annotations, sizes);
             let (navigation, options) = (item.navigation, &item.options);
             expand.push(Expanded { navigation, options, node });
         }
@@ -121,7 +119,7 @@ impl<'q> Node<'q> {
         };
         let page = query.top.unwrap_or(sizes.default).min(sizes.max);
         let page = usize::try_from(page).unwrap_or(usize::MAX);
-        Ok(Node { db, entity, access, query, program, keys, hidden, expand, page })
+        Node { db, entity, access, query, program, keys, hidden, expand, page }
     }
 
     /// Whether `key`, which a client sent, can be the sort key of a row.
@@ -187,7 +185,8 @@ impl<'q> Node<'q> {
         from(sql, self.access, self.entity, place);
         if let Some(filter) = &self.query.filter {
             sql.push(" and ");
-            predicate::write(sql, self.access, self.entity, filter);
+            let inside = inside(self.access, self.entity, place).is_some();
+            predicate::write(sql, self.access, self.entity, inside, filter);
         }
     }
 
@@ -272,21 +271,33 @@ fn keys(entity: &'static Entity, order_by: &[OrderKey]) -> Vec<Key> {
     keys
 }
 
+/// The group that the access is to, where the rows at `place` are in it, or are it. What was reached by
+/// way of a user, whose groups are any, is not.
+fn inside(access: &Access, entity: &Entity, place: Place) -> Option<GroupId> {
+    let own = access.group()?.id;
+    let is = match place {
+        Place::Set => entity.edm.name == "group",
+        Place::Under(parent, _) => {
+            let group = if parent.entity == "group" { Some(parent.id) } else { parent.group };
+            entity.in_group && group == Some(own.0)
+        }
+    };
+    is.then_some(own)
+}
+
 /// `table t0 where …`: the rows of `entity` at `place` that the caller may see.
 pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity, place: Place) {
+    let inside = inside(access, entity, place);
     match place {
         Place::Set => {
             sql.push(entity.table).push(" t0 where ");
-            allow(sql, access, entity, "t0");
+            allow(sql, access, entity, "t0", inside);
         }
         Place::Under(parent, Link::Keys(pairs)) => {
             sql.push(entity.table).push(" t0 where ");
-            allow(sql, access, entity, "t0");
+            allow(sql, access, entity, "t0", inside);
             for (column, of_parent) in pairs {
-                let by_access = entity.in_group
-                    && *column == "group_id"
-                    && matches!(access.content(), Content::Group(_));
-                if !by_access {
+                if inside.is_none() || *column != "group_id" {
                     sql.push(" and t0.").push(column).push(" = ");
                     value_of(sql, parent, of_parent);
                 }
@@ -296,9 +307,10 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
             // `cross join` keeps the order: the links of one parent are few, its targets' table is not.
             sql.push(table).push(" l cross join ").push(entity.table).push(" t0 where t0.id = l.");
             sql.push(to).push(" and l.").push(from).push(" = ").bind(parent.id).push(" and ");
-            allow(sql, access, entity, "t0");
+            allow(sql, access, entity, "t0", inside);
             sql.push(" and ");
-            allow_link(sql, access, "l");
+            let own = from == "group_id" && access.group().is_some_and(|it| it.id.0 == parent.id);
+            allow_link(sql, access, "l", own);
         }
     }
 }
@@ -324,15 +336,18 @@ fn value_of(sql: &mut Statement, parent: Parent, column: &str) {
 }
 
 /// `table alias where …`: the rows that `navigation` leads to from the row at `parent`, for lambdas.
+/// `inside`: the row at `parent` is in the group that the access is to, or is it. Returns whether what
+/// it leads to is, too.
 pub(super) fn correlate(
     sql: &mut Statement,
     access: &Access,
     entity: &'static Entity,
     navigation: &'static Navigation,
-    parent: &str,
+    (parent, inside): (&str, bool),
     alias: &str,
-) {
+) -> bool {
     let target = entity_of((navigation.target)());
+    let own = access.group().map(|it| it.id).filter(|_| inside && target.in_group);
     match entity.link(navigation) {
         Some(Link::Keys(pairs)) => {
             sql.push(target.table).push(" ").push(alias).push(" where ");
@@ -340,7 +355,7 @@ pub(super) fn correlate(
                 sql.push(alias).push(".").push(column).push(" = ");
                 sql.push(parent).push(".").push(of_parent).push(" and ");
             }
-            allow(sql, access, target, alias);
+            allow(sql, access, target, alias, own);
         }
         Some(Link::Through { table, from, to }) => {
             let link = format!("l{alias}");
@@ -348,18 +363,26 @@ pub(super) fn correlate(
             sql.push(alias).push(" where ").push(alias).push(".id = ").push(&link).push(".");
             sql.push(to).push(" and ").push(&link).push(".").push(from).push(" = ");
             sql.push(parent).push(".id and ");
-            allow(sql, access, target, alias);
+            allow(sql, access, target, alias, own);
             sql.push(" and ");
-            allow_link(sql, access, &link);
+            allow_link(sql, access, &link, inside && from == "group_id");
         }
         None => {
             sql.push("(select 1) ").push(alias).push(" where 1 = 0");
         }
     }
+    own.is_some()
 }
 
-/// The rows of `entity` that the caller may see.
-fn allow(sql: &mut Statement, access: &Access, entity: &'static Entity, alias: &str) {
+/// The rows of `entity` that the caller may see; `inside` is their group, where that is the one that
+/// the access is to.
+fn allow(
+    sql: &mut Statement,
+    access: &Access,
+    entity: &'static Entity,
+    alias: &str,
+    inside: Option<GroupId>,
+) {
     let tenant = access.tenant();
     if !entity.in_group {
         sql.push(alias).push(".tenant_id = ").bind(tenant);
@@ -368,8 +391,12 @@ fn allow(sql: &mut Statement, access: &Access, entity: &'static Entity, alias: &
         }
         return;
     }
-    if let Content::Group(group) = access.content() {
-        sql.push(alias).push(".group_id = ").bind(group);
+    if let Some(group) = inside {
+        // Whoever may not read is refused before; were they not, they would see nothing.
+        match access.may_read() {
+            Ok(()) => sql.push(alias).push(".group_id = ").bind(group),
+            Err(_) => sql.push("1 = 0"),
+        };
         return;
     }
     sql.push("exists (select 1 from groups g where g.id = ").push(alias).push(".group_id");
@@ -382,20 +409,20 @@ fn allow(sql: &mut Statement, access: &Access, entity: &'static Entity, alias: &
     sql.push(")");
 }
 
-/// The memberships that the caller may see.
-fn allow_link(sql: &mut Statement, access: &Access, link: &str) {
+/// The memberships that the caller may see; `own`: they are of the group that the access is to.
+fn allow_link(sql: &mut Statement, access: &Access, link: &str, own: bool) {
     match access.content() {
-        Content::Group(_) if access.members_hidden() => {
+        _ if own && access.members_hidden() => {
             sql.push("1 = 0");
         }
-        Content::Group(_) | Content::Tenant => {
-            sql.push("1 = 1");
-        }
-        Content::OpenTo(user) => {
+        Content::OpenTo(user) if !own => {
             sql.push("exists (select 1 from groups g where g.id = ").push(link);
             sql.push(".group_id and (g.visibility <> 'HiddenMembership' or ");
             belongs(sql, user.0);
             sql.push("))");
+        }
+        Content::OpenTo(_) | Content::Tenant => {
+            sql.push("1 = 1");
         }
     }
 }

@@ -40,20 +40,24 @@ pub(super) enum Kind {
 
 /// What a name of the expression stands for.
 enum Scope {
-    /// A row of an entity, under this alias.
-    Entity(&'static Entity, String),
+    /// A row of an entity, under this alias; whether it is in the group that the access is to, or is
+    /// it.
+    Entity(&'static Entity, String, bool),
     /// An element of a collection of values, under this alias.
     Element(String),
 }
 
-/// Writes `predicate` over rows of `entity`, which go by the name `t0`, at the end of `sql`.
+/// Writes `predicate` over rows of `entity`, which go by the name `t0`, at the end of `sql`; `inside`:
+/// they are in the group that the access is to, or are it.
 pub(super) fn write(
     sql: &mut Statement,
     access: &Access,
     entity: &'static Entity,
+    inside: bool,
     predicate: &Predicate,
 ) {
-    let mut writer = Writer { sql, access, scopes: vec![Scope::Entity(entity, "t0".into())] };
+    let scopes = vec![Scope::Entity(entity, "t0".into(), inside)];
+    let mut writer = Writer { sql, access, scopes };
     writer.predicate(predicate, false);
 }
 
@@ -266,12 +270,14 @@ impl Writer<'_> {
                 Some(Scope::Element(alias))
             }
             Collection::Entities { scope, navigation } => match &self.scopes[*scope] {
-                Scope::Entity(entity, parent) => {
-                    let (entity, parent) = (*entity, parent.clone());
+                Scope::Entity(entity, parent, inside) => {
+                    let (entity, parent, inside) = (*entity, parent.clone(), *inside);
                     let target = entity_of((navigation.target)());
                     self.sql.push("select 1 from ");
-                    plan::correlate(self.sql, self.access, entity, navigation, &parent, &alias);
-                    Some(Scope::Entity(target, alias))
+                    let start = (&parent[..], inside);
+                    let inside =
+                        plan::correlate(self.sql, self.access, entity, navigation, start, &alias);
+                    Some(Scope::Entity(target, alias, inside))
                 }
                 Scope::Element(_) => None,
             },
@@ -288,7 +294,7 @@ impl Writer<'_> {
 
     fn operand(&self, member: &Member) -> Operand {
         match &self.scopes[member.scope] {
-            Scope::Entity(entity, alias) => operand(entity, alias, &member.path),
+            Scope::Entity(entity, alias, _) => operand(entity, alias, &member.path),
             Scope::Element(alias) if member.path.is_empty() => {
                 let sql = self.sql.db.json_text(alias);
                 Operand { sql, kind: Kind::Folded, nullable: false }

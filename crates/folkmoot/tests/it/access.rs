@@ -194,3 +194,85 @@ fn strict_mode_refuses_what_real_graph_refuses() {
         .post(&format!("/v1.0/groups/{group}/threads/{thread}/posts/{post}/reply"), &reply)
         .empty(202);
 }
+
+/// `$filter` asks, and an answer to a question is a leak too.
+#[test]
+fn a_filter_tells_nothing_that_a_read_would_not() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let (private, own) = (ada.group("private", "Private"), bo.group("own", "Private"));
+    ada.talk(&private, "secret", "words");
+    bo.talk(&own, "mine", "words");
+    let by = |prefix: &str| {
+        format!("$filter=conversations/any(c:startswith(c/topic,'{prefix}'))&$select=id")
+    };
+    for prefix in ["secret", "xx"] {
+        bo.get(&format!("/v1.0/groups/{private}?{}", by(prefix))).refused(403, "ErrorAccessDenied");
+        assert!(bo.all(&format!("/v1.0/groups?{}", by(prefix))).is_empty(), "{prefix}");
+    }
+    assert_eq!(bo.all(&format!("/v1.0/groups?{}", by("mine"))).len(), 1);
+    // By way of a member of one's own group, into that member's other groups.
+    let ada_id = ada.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    bo.post(&format!("/v1.0/groups/{own}/members/$ref"), &server.reference(&ada_id)).empty(204);
+    let through = "memberOf/any(g:g/conversations/any(c:startswith(c/topic,'secret')))";
+    assert!(bo.all(&format!("/v1.0/groups/{own}/members?$filter={through}")).is_empty());
+    assert_eq!(ada.all(&format!("/v1.0/groups/{own}/members?$filter={through}")).len(), 1);
+}
+
+#[test]
+fn what_is_reached_by_way_of_a_user_is_shown_under_its_own_group() {
+    let server = Server::ephemeral();
+    let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
+    let (open, hidden) = (bo.group("open", "Private"), ada.group("hidden", "HiddenMembership"));
+    let ada_id = ada.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    bo.post(&format!("/v1.0/groups/{open}/members/$ref"), &server.reference(&ada_id)).empty(204);
+    bo.talk(&open, "of open", "x");
+    ada.talk(&hidden, "of hidden", "x");
+    // Who is in a group with hidden members is hidden on every way.
+    let of_ada = format!("/v1.0/groups/{open}/members/{ada_id}/memberOf");
+    let ids = |client: &Client| {
+        let groups = client.all(&of_ada);
+        groups.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&bo), std::slice::from_ref(&open));
+    assert_eq!(ids(&ada).len(), 2);
+    let lambda = format!("$filter=memberOf/any(g:g/id%20eq%20'{hidden}')");
+    assert!(bo.all(&format!("/v1.0/groups/{open}/members?{lambda}")).is_empty());
+    // Each group's conversations are its own, and nobody else's.
+    let expand = "$expand=members($expand=memberOf($expand=conversations))";
+    let read = ada.get(&format!("/v1.0/groups/{open}?{expand}")).ok();
+    let members = read["members"].as_array().unwrap();
+    let of_ada = members.iter().find(|it| it["id"] == ada_id.as_str()).unwrap();
+    for group in of_ada["memberOf"].as_array().unwrap() {
+        let topic = if group["id"] == open.as_str() { "of open" } else { "of hidden" };
+        let conversations = group["conversations"].as_array().unwrap();
+        assert_eq!(conversations.len(), 1, "{group}");
+        assert_eq!(conversations[0]["topic"], topic);
+    }
+    // And what is read on such a way is as it is now.
+    let path = format!("/v1.0/groups/{open}/members/{ada_id}/memberOf/{hidden}/conversations");
+    assert_eq!(ada.all(&path).len(), 1);
+    ada.talk(&hidden, "another", "x");
+    assert_eq!(ada.all(&path).len(), 2);
+    bo.get(&path).refused(404, "Request_ResourceNotFound");
+}
+
+#[test]
+fn expansions_and_lambdas_need_the_scopes_of_what_they_show() {
+    let server = Server::ephemeral();
+    let group = server.user("ada@example.org").group("readers", "Public");
+    let lambda = "$filter=conversations/any(c:startswith(c/topic,'x'))";
+    let basic = server.user_with("ada@example.org", &["Group.ReadBasic.All"]);
+    let app = server.app(&["Group.ReadBasic.All"]);
+    for client in [&basic, &app] {
+        client.get(&format!("/v1.0/groups/{group}")).ok();
+        let expand = format!("/v1.0/groups/{group}?$expand=conversations");
+        let why = client.get(&expand).refused(403, "ErrorAccessDenied");
+        assert!(why.contains("Group-Conversation.Read.All"), "{why}");
+        client.get(&format!("/v1.0/groups?{lambda}")).refused(403, "ErrorAccessDenied");
+    }
+    let me = server.user_with("ada@example.org", &["User.Read"]);
+    let expand = "/v1.0/me?$expand=memberOf($expand=conversations)";
+    me.get(expand).refused(403, "ErrorAccessDenied");
+    me.get("/v1.0/me?$expand=memberOf").ok();
+}

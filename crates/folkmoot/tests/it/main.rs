@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod bad_input;
+mod check;
 mod cli;
 mod conversations;
 mod crash;

@@ -141,6 +141,11 @@ impl Server {
         answer.ok()["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// The body that names a user for a list of people.
+    pub(crate) fn reference(&self, user: &str) -> Value {
+        json!({"@odata.id": format!("http://{}/v1.0/users/{user}", self.address)})
+    }
+
     /// A client without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client { address: self.address.clone(), token: String::new() }
@@ -149,6 +154,14 @@ impl Server {
     /// Whether it is on PostgreSQL.
     pub(crate) fn on_postgres(&self) -> bool {
         self.database.is_some()
+    }
+
+    /// `folkmoot check` of what it keeps.
+    pub(crate) fn check(&self) -> Done {
+        match &self.database {
+            Some(url) => folkmoot(&["check", "--store", url], &self.data),
+            None => folkmoot(&["check"], &self.data),
+        }
     }
 
     /// The number that a query of our own to the database finds.

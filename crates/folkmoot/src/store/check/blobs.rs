@@ -1,0 +1,182 @@
+//! Blobs against their bytes, and what nothing refers to.
+//!
+//! **Invariant:** what nothing refers to is a note and no problem: an upload that was broken off leaves
+//! it, and a collector takes it (DECISIONS D11).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::{Findings, hex};
+use crate::ids;
+use crate::store::blobs::read_file;
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::sql::binds;
+
+/// So many blobs are held at a time, by their keys, to see which of them are referred to.
+const BLOBS_AT_ONCE: usize = 50_000;
+/// So many notes are told of each kind.
+const NOTES_MAX: u64 = 10;
+
+/// All blobs in the order of their keys.
+pub(super) const CONTENTS: &str =
+    "select group_id, hash, size, content from blobs order by group_id, hash";
+
+/// Finds blobs whose bytes are not there, or are others; counts the rows. One blob is in memory at a
+/// time.
+pub(super) async fn contents(
+    tx: &mut Tx,
+    found: &mut Findings<'_>,
+    count: &mut u64,
+) -> Result<(), Error> {
+    let folder = tx.blobs().to_owned();
+    tx.query(CONTENTS, &[], |row| {
+        *count += 1;
+        let (group, hash, size) = (row.id(0)?, row.bytes(1)?, row.int(2)?);
+        let mut problem = |what: String| {
+            found.problem("blobs", &format!("group_id {group}, hash {}: {what}", hex(hash)))
+        };
+        let (file, its) = if row.is_null(3)? {
+            match read_file(&folder, group, hash) {
+                Ok(bytes) => (Some(bytes), "its file"),
+                Err(error) => {
+                    problem(format!("its file cannot be read: {error}"));
+                    return Ok(());
+                }
+            }
+        } else {
+            (None, "its content")
+        };
+        let bytes = match &file {
+            Some(bytes) => bytes,
+            None => row.bytes(3)?,
+        };
+        if i64::try_from(bytes.len()) != Ok(size) {
+            problem(format!("{its} has {} bytes, expected {size}", bytes.len()));
+        }
+        let hashed = blake3::hash(bytes);
+        if hashed.as_bytes() != hash {
+            problem(format!("{its} has the hash {}", hashed.to_hex()));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Notes blobs that no attachment has, and files that no blob has.
+pub(super) async fn left_over(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
+    let mut notes = Notes { told: 0 };
+    unreferenced(tx, found, &mut notes).await?;
+    notes.end(found, "blobs that no attachment has");
+    let mut notes = Notes { told: 0 };
+    let folder = tx.blobs().to_owned();
+    files(tx, found, &mut notes, &folder).await?;
+    notes.end(found, "files that no blob has");
+    Ok(())
+}
+
+/// Notes of one kind, of which not all are told.
+struct Notes {
+    told: u64,
+}
+
+impl Notes {
+    fn note(&mut self, found: &Findings<'_>, what: impl FnOnce() -> String) {
+        self.told += 1;
+        if self.told <= NOTES_MAX {
+            found.note(what());
+        }
+    }
+
+    fn end(&self, found: &Findings<'_>, kind: &str) {
+        if self.told > NOTES_MAX {
+            found.note(format!("blobs: {} {kind} altogether", self.told));
+        }
+    }
+}
+
+/// The keys of the next blobs.
+pub(super) const KEYS: &str = "select group_id, hash from blobs where (group_id, hash) > ($1, $2) \
+    order by group_id, hash limit 50000";
+/// The blobs that attachments of some groups have.
+pub(super) const REFERRED: &str =
+    "select group_id, hash from attachments where group_id >= $1 and group_id <= $2";
+
+/// No index of attachments goes by hash, so each portion of blobs goes once through the attachments of
+/// its groups.
+async fn unreferenced(
+    tx: &mut Tx,
+    found: &mut Findings<'_>,
+    notes: &mut Notes,
+) -> Result<(), Error> {
+    let mut last = (Uuid::nil(), Vec::new());
+    loop {
+        let mut blobs = BTreeSet::new();
+        tx.query(KEYS, binds![last.0, &last.1[..]], |row| {
+            blobs.insert((row.id(0)?, row.bytes(1)?.to_vec()));
+            Ok(())
+        })
+        .await?;
+        let (Some(first), Some(end)) = (blobs.first(), blobs.last()) else { return Ok(()) };
+        let (first, end, full) = (first.0, end.clone(), blobs.len() == BLOBS_AT_ONCE);
+        tx.query(REFERRED, binds![first, end.0], |row| {
+            blobs.remove(&(row.id(0)?, row.bytes(1)?.to_vec()));
+            Ok(())
+        })
+        .await?;
+        for (group, hash) in blobs {
+            let key = || format!("group_id {group}, hash {}", hex(&hash));
+            notes.note(found, || format!("blobs: {}: no attachment has it", key()));
+        }
+        if !full {
+            return Ok(());
+        }
+        last = end;
+    }
+}
+
+async fn files(
+    tx: &mut Tx,
+    found: &mut Findings<'_>,
+    notes: &mut Notes,
+    folder: &Path,
+) -> Result<(), Error> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for group in std::fs::read_dir(folder)? {
+        let group = group?;
+        let group_name = group.file_name().to_string_lossy().into_owned();
+        let (Some(id), true) = (ids::parse(&group_name), group.file_type()?.is_dir()) else {
+            notes.note(found, || format!("blobs: {group_name} is not the folder of a group"));
+            continue;
+        };
+        for file in std::fs::read_dir(group.path())? {
+            let name = file?.file_name().to_string_lossy().into_owned();
+            let there = match unhex(&name) {
+                Some(hash) => is_file(tx, id, &hash).await?,
+                None => false,
+            };
+            if !there {
+                notes.note(found, || format!("blobs: the file {group_name}/{name} is no blob's"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn is_file(tx: &mut Tx, group: Uuid, hash: &[u8]) -> Result<bool, Error> {
+    let sql = "select 1 from blobs where group_id = $1 and hash = $2 and content is null";
+    Ok(tx.first(sql, binds![group, hash], |_| Ok(())).await?.is_some())
+}
+
+fn unhex(name: &str) -> Option<Vec<u8>> {
+    let digits = name.as_bytes();
+    if !digits.len().is_multiple_of(2) || digits.iter().any(|it| !it.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(pair).collect()
+}
