@@ -1,4 +1,4 @@
-//! A database filled past the server: a million posts by SQL, for what depends on size alone.
+//! A database filled past the server: conversations by SQL, for what depends on size alone.
 //!
 //! **Invariant:** the server is stopped meanwhile, and reads what is written as if it had written it.
 
@@ -9,19 +9,26 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::texts::{self, Text};
 
-/// How many posts.
-pub(crate) const MILLION: u64 = 1_000_000;
-/// Posts of a conversation, all in one thread.
-const POSTS: u64 = 10;
+/// How much is filled in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amount {
+    pub(crate) conversations: u64,
+    /// Posts of each conversation, all in one thread.
+    pub(crate) posts: u64,
+}
+
 /// Conversations a transaction.
 const BATCH: u64 = 1_000;
 /// 2026-01-01T00:00:00Z in ticks: units of 100 ns since the year 1.
-const EPOCH: i64 = 639_028_224_000_000_000;
+pub(crate) const EPOCH: i64 = 639_028_224_000_000_000;
 /// A second in ticks.
-const SECOND: i64 = 10_000_000;
+pub(crate) const SECOND: i64 = 10_000_000;
+/// Seconds from one conversation to the next.
+pub(crate) const STEP: i64 = 20;
 
-/// Writes `posts` posts into the group.
-pub(crate) fn fill(database: &Path, group: &str, posts: u64) -> anyhow::Result<()> {
+/// Writes conversations into the group.
+pub(crate) fn fill(database: &Path, group: &str, amount: Amount) -> anyhow::Result<()> {
+    let Amount { conversations, posts } = amount;
     let group = bytes_of(group).context("the group's id is not a GUID")?;
     let mut conn = Connection::open(database)?;
     conn.pragma_update(None, "synchronous", "off")?;
@@ -29,19 +36,18 @@ pub(crate) fn fill(database: &Path, group: &str, posts: u64) -> anyhow::Result<(
     let number: i64 =
         conn.query_row("select number from groups where id = ?", [group], |row| row.get(0))?;
     let texts = texts::all();
-    let conversations = posts / POSTS;
     for from in (0..conversations).step_by(BATCH as usize) {
         let tx = conn.transaction()?;
         for at in from..(from + BATCH).min(conversations) {
-            conversation(&tx, &group, number, at, &texts)
+            conversation(&tx, &group, number, (at, posts), &texts)
                 .context("the schema is not the one that this was written for")?;
         }
         tx.commit()?;
-        if from % (100 * BATCH / POSTS) == 0 {
-            eprintln!("filling: {} of {posts} posts", from * POSTS);
+        if from % (100 * BATCH / posts) == 0 {
+            eprintln!("filling: {from} of {conversations} conversations");
         }
     }
-    let head = (conversations * (POSTS + 2)) as i64;
+    let head = (conversations * (posts + 2)) as i64;
     let sql = "insert into feed_heads (group_id, seq) values (?1, ?2) \
         on conflict (group_id) do update set seq = ?2";
     conn.execute(sql, params![group, head])?;
@@ -52,15 +58,15 @@ fn conversation(
     tx: &Transaction<'_>,
     group: &[u8; 16],
     number: i64,
-    at: u64,
+    (at, posts): (u64, u64),
     texts: &[Text],
 ) -> rusqlite::Result<()> {
-    let begun = EPOCH + at as i64 * 60 * SECOND;
+    let begun = EPOCH + at as i64 * STEP * SECOND;
     let (id, thread) = (id(begun, at, 0), id(begun, at, 1));
     let text = &texts[at as usize % texts.len()];
-    let last = begun + (POSTS as i64 - 1) * SECOND;
+    let last = begun + (posts as i64 - 1) * SECOND;
     let preview = &text.body[..text.body.len().min(255)];
-    let summary = params![group, id, text.topic, last, preview, POSTS as i64, begun];
+    let summary = params![group, id, text.topic, last, preview, posts as i64, begun];
     tx.prepare_cached(
         "insert into conversations (group_id, id, topic, topic_folded, has_attachments, \
          last_delivered_at, last_delivered_offset, unique_senders, unique_senders_folded, preview, \
@@ -68,7 +74,7 @@ fn conversation(
          values (?1, ?2, ?3, ?3, 0, ?4, 0, '[\"ada\"]', '[\"ada\"]', ?5, ?5, ?6, ?7, 1)",
     )?
     .execute(summary)?;
-    let summary = params![group, thread, text.topic, last, preview, POSTS as i64, id];
+    let summary = params![group, thread, text.topic, last, preview, posts as i64, id];
     tx.prepare_cached(
         "insert into threads (group_id, id, conversation_id, topic, topic_folded, has_attachments, \
          last_delivered_at, last_delivered_offset, unique_senders, unique_senders_folded, preview, \
@@ -77,17 +83,13 @@ fn conversation(
          ?6, 1)",
     )?
     .execute(summary)?;
-    for owner in [id, thread] {
-        let sql = "insert into senders (group_id, owner_id, name, posts) values (?, ?, 'ada', ?)";
-        tx.prepare_cached(sql)?.execute(params![group, owner, POSTS as i64])?;
-    }
-    let feed = at as i64 * (POSTS as i64 + 2);
+    let feed = at as i64 * (posts as i64 + 2);
     feed_row(tx, group, feed + 1, begun, 5, id, (id, None))?;
     feed_row(tx, group, feed + 2, begun, 6, thread, (id, Some(thread)))?;
-    for post in 0..POSTS {
+    for post in 0..posts {
         let received = begun + post as i64 * SECOND;
         let this = self::id(received, at, 2 + post);
-        let body = &texts[(at * POSTS + post) as usize % texts.len()].body;
+        let body = &texts[(at * posts + post) as usize % texts.len()].body;
         tx.prepare_cached(
             "insert into posts (group_id, id, conversation_id, thread_id, message_id, created_at, \
              modified_at, received_at, received_offset, has_attachments, categories, \

@@ -4,6 +4,7 @@
 //! fails; no loop runs past its time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -18,6 +19,8 @@ use tokio::net::TcpStream;
 
 /// How long connections work before answers count.
 const WARM_UP: Duration = Duration::from_millis(300);
+/// Requests of one side before it is the other's turn.
+const TURN: usize = 20;
 /// How long one answer may take at most.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -29,7 +32,12 @@ pub(crate) struct Prepared {
     headers: HeaderMap,
     body: Bytes,
     expected: StatusCode,
+    /// The address up to a number that is another one each time.
+    numbered: Option<Arc<str>>,
 }
+
+/// Numbers of addresses that are never asked twice.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 impl Prepared {
     fn new(method: Method, path: &str, server: &Target) -> anyhow::Result<Prepared> {
@@ -39,7 +47,7 @@ impl Prepared {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
         }
         let (body, expected) = (Bytes::new(), StatusCode::OK);
-        Ok(Prepared { method, uri: path.parse()?, headers, body, expected })
+        Ok(Prepared { method, uri: path.parse()?, headers, body, expected, numbered: None })
     }
 
     /// A GET that is answered with 200.
@@ -64,12 +72,26 @@ impl Prepared {
         Ok(prepared)
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
+    /// The same, in different words each time: its address gets an option `n` with a number. The
+    /// server ignores options without a `$` (OData 4.01 part 2, 5.2) and answers from its database;
+    /// without one it would give the kept answer to the same question again.
+    pub(crate) fn anew(mut self) -> Prepared {
+        let before = if self.uri.query().is_some() { '&' } else { '?' };
+        self.numbered = Some(format!("{}{before}n=", self.uri).into());
+        self
+    }
+
+    fn request(&self) -> anyhow::Result<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = match &self.numbered {
+            None => self.uri.clone(),
+            Some(address) => {
+                format!("{address}{}", NUMBER.fetch_add(1, Ordering::Relaxed)).parse()?
+            }
+        };
         *request.headers_mut() = self.headers.clone();
-        request
+        Ok(request)
     }
 }
 
@@ -112,9 +134,10 @@ impl Connection {
 
     /// Sends a request and reads the answer to its end.
     async fn ask(&mut self, prepared: &Prepared) -> anyhow::Result<Response<Bytes>> {
+        let request = prepared.request()?;
         let answered = async {
             self.sender.ready().await?;
-            let (parts, body) = self.sender.send_request(prepared.request()).await?.into_parts();
+            let (parts, body) = self.sender.send_request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
             Ok::<_, hyper::Error>(Response::from_parts(parts, body))
         };
@@ -131,6 +154,60 @@ impl Connection {
 /// The answer to one request, on a connection of its own.
 pub(crate) async fn once(target: &Target, prepared: &Prepared) -> anyhow::Result<Response<Bytes>> {
     Connection::open(&target.address).await?.ask(prepared).await
+}
+
+/// Sends requests of `left` and of `right`, some of each by turns, over one connection each, for as long
+/// as `duration`, after a warm-up: the median times to an answer of both, in microseconds. Whatever
+/// else the machine does meanwhile, it does to both.
+pub(crate) async fn by_turns(
+    left: (&Target, &[Prepared]),
+    right: (&Target, &[Prepared]),
+    duration: Duration,
+) -> anyhow::Result<[f64; 2]> {
+    let mut sides = Vec::new();
+    for (target, requests) in [left, right] {
+        let connection = Connection::open(&target.address).await?;
+        sides.push((connection, requests.iter().cycle(), Histogram::<u64>::new(3)?));
+    }
+    let from = Instant::now() + WARM_UP;
+    let until = from + duration;
+    while Instant::now() < until {
+        for (connection, requests, times) in &mut sides {
+            for prepared in requests.by_ref().take(TURN) {
+                let sent = Instant::now();
+                connection.ask(prepared).await?;
+                if sent >= from {
+                    times.record(u64::try_from(sent.elapsed().as_nanos())?)?;
+                }
+            }
+        }
+    }
+    let median = |side: usize| sides[side].2.value_at_quantile(0.5) as f64 / 1e3;
+    Ok([median(0), median(1)])
+}
+
+/// The answers to all requests, in their order, over `connections` connections.
+pub(crate) async fn each(
+    target: &Target,
+    requests: &[Prepared],
+    connections: usize,
+) -> anyhow::Result<Vec<Response<Bytes>>> {
+    let mut tasks = Vec::with_capacity(connections);
+    for part in requests.chunks(requests.len().div_ceil(connections).max(1)) {
+        let (part, mut connection) = (part.to_vec(), Connection::open(&target.address).await?);
+        tasks.push(tokio::spawn(async move {
+            let mut answers = Vec::with_capacity(part.len());
+            for prepared in &part {
+                answers.push(connection.ask(prepared).await?);
+            }
+            anyhow::Ok(answers)
+        }));
+    }
+    let mut answers = Vec::with_capacity(requests.len());
+    for task in tasks {
+        answers.extend(task.await??);
+    }
+    Ok(answers)
 }
 
 /// Sends `requests` in turn over `connections` connections for `duration`, after a warm-up.

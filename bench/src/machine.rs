@@ -24,12 +24,15 @@ pub(crate) fn describe(settings: &Settings) -> String {
     parts.extend(kernel.map(|it| format!("Linux {}", it.trim())));
     parts.extend(version(&settings.server));
     parts.push(format!("SQLite {}", rusqlite::version()));
+    parts.extend(crate::postgres::programs().ok().and_then(|it| version(&it.join("postgres"))));
     parts.extend(version(Path::new("rustc")));
     format!(
         "Machine: {}.\n\n{} rounds, {} s a measurement. A and B run in turn, and each ratio is of two \
          neighbours; the middle ratio of all rounds stands first. The load generator shares the \
-         processors with whatever it measures, Folkmoot and bare axum alike; the bare database has \
-         them for itself.",
+         processors with whatever it measures, Folkmoot and bare axum alike; the bare databases have \
+         them for themselves. In row 6 some questions to the large group and \
+         some to the small one go by turns, and the small one stands in the column of ceilings; in \
+         row 8 the reads alone stand there.",
         parts.join(", "),
         settings.rounds,
         settings.seconds.as_secs_f64(),

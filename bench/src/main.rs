@@ -5,12 +5,19 @@
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod axum_ceiling;
+mod beside;
 mod fill;
+mod fill_postgres;
 mod load;
 mod machine;
+mod on_postgres;
+mod postgres;
+mod postgres_ceiling;
 mod process;
 mod report;
 mod rounds;
+mod site;
+mod sizes;
 mod sqlite_ceiling;
 mod texts;
 
@@ -37,13 +44,15 @@ struct Args {
     /// Two seconds for each measurement, ten for the load before memory is looked at
     #[arg(long)]
     short: bool,
-    /// Also measures a start on a million posts, which are written first: half a minute or more
+    /// Also measures what takes minutes to fill: a start on a million posts, and reads among a million
+    /// conversations instead of a hundred thousand, on both stores
     #[arg(long)]
     long: bool,
     /// How often everything is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Only the rows with these numbers, such as 1,4; 1, 2 and 3 go together, and so do 4 and 5
+    /// Only the rows with these numbers, such as 1,4; 1, 2 and 3 go together, and so do 4 and 5; 12 and
+    /// a part of 6 need PostgreSQL's programs
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=14))]
     only: Vec<u8>,
     /// The server [default: folkmoot beside this program]
@@ -88,7 +97,7 @@ fn main() -> anyhow::Result<()> {
         seconds: Duration::from_secs_f64(if args.short { 2.0 } else { args.seconds }),
         load_before_memory: Duration::from_secs(if args.short { 10 } else { 60 }),
         rounds: args.rounds,
-        million: args.long,
+        long: args.long,
         only: args.only,
     };
     let mut report = Report::default();

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** none outlives its handle.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,19 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A process that has said `ready URL`; ended with its handle.
 pub(crate) struct Running {
     child: Child,
+    /// What it writes to its standard error.
+    log: File,
     pub(crate) target: Target,
 }
 
 impl Running {
     fn start(command: &mut Command) -> anyhow::Result<Running> {
-        let shown = command.get_program().to_string_lossy().into_owned();
+        let shown = Path::new(command.get_program()).file_name().unwrap_or_default();
+        let shown = shown.to_string_lossy().into_owned();
+        let log = tempfile::tempfile()?;
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log.try_clone()?)
             .spawn()
             .with_context(|| format!("{shown} cannot be started"))?;
-        let mut running = Running { child, target: Target { address: String::new(), token: None } };
+        let target = Target { address: String::new(), token: None };
+        let mut running = Running { child, log, target };
         let out = running.child.stdout.take().context("a child without an output")?;
         let (line, found) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -40,7 +46,10 @@ impl Running {
         });
         let text = found.recv_timeout(PATIENCE).unwrap_or_default();
         let address = text.trim().strip_prefix("ready http://");
-        let address = address.with_context(|| format!("{shown} was not ready: '{text}'"))?;
+        let Some(address) = address else {
+            let log = running.log()?;
+            bail!("{shown} was not ready: {}", log.lines().last().unwrap_or("it wrote nothing"));
+        };
         running.target.address = address.to_owned();
         Ok(running)
     }
@@ -52,6 +61,13 @@ impl Running {
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|it| it.trim().strip_suffix(" kB"));
         Ok(kilobytes.context("no VmRSS")?.trim().parse::<f64>()? * 1_024.0 / 1e6)
+    }
+
+    fn log(&mut self) -> anyhow::Result<String> {
+        let mut text = String::new();
+        self.log.rewind()?;
+        self.log.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Asks the process to stop and waits until it has.
@@ -70,6 +86,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // A server that failed explains an answer that did not come.
+        if let Ok(Some(status)) = self.child.try_wait()
+            && !status.success()
+        {
+            eprintln!("a server had ended by itself: {status}");
+        }
+        for line in self.log().iter().flat_map(|it| it.lines()).filter(|it| it.contains("panick")) {
+            eprintln!("a server said: {line}");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -84,13 +109,21 @@ pub(crate) fn axum(program: &Path, answer: &Path) -> anyhow::Result<Running> {
 pub(crate) struct Folkmoot {
     server: PathBuf,
     pub(crate) data: TempDir,
+    /// The URL of its database, where that is not in the folder.
+    store: Option<String>,
 }
 
 impl Folkmoot {
     /// An empty folder inside `folder`.
     pub(crate) fn new(server: &Path, folder: &Path) -> anyhow::Result<Folkmoot> {
         let data = tempfile::Builder::new().prefix("bench-folkmoot-").tempdir_in(folder)?;
-        Ok(Folkmoot { server: server.to_owned(), data })
+        Ok(Folkmoot { server: server.to_owned(), data, store: None })
+    }
+
+    /// The same with its database elsewhere.
+    pub(crate) fn on(mut self, store: &str) -> Folkmoot {
+        self.store = Some(store.to_owned());
+        self
     }
 
     /// Starts the server.
@@ -107,7 +140,16 @@ impl Folkmoot {
     }
 
     fn serve<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.arg("serve").args(["--listen", "127.0.0.1:0", "--data"]).arg(self.data.path())
+        self.place(command.arg("serve").args(["--listen", "127.0.0.1:0"]))
+    }
+
+    /// Adds where its data are.
+    fn place<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.arg("--data").arg(self.data.path());
+        if let Some(url) = &self.store {
+            command.args(["--store", url]);
+        }
+        command
     }
 
     /// Milliseconds from the start of the process to its first answer.
@@ -127,14 +169,14 @@ impl Folkmoot {
     }
 
     /// Makes a group of that user's; its id.
-    pub(crate) fn group(&self) -> anyhow::Result<String> {
-        let add = ["group", "add", "--name", "Bench", "--nickname", "bench", "--owner"];
-        self.ask(&[&add[..], &["ada@example.org"]].concat())
+    pub(crate) fn group(&self, nickname: &str) -> anyhow::Result<String> {
+        let add = ["group", "add", "--name", nickname, "--nickname", nickname];
+        self.ask(&[&add[..], &["--owner", "ada@example.org"]].concat())
     }
 
     fn ask(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(&self.server);
-        let output = command.args(arguments).arg("--data").arg(self.data.path()).output()?;
+        let output = self.place(command.args(arguments)).output()?;
         if !output.status.success() {
             bail!("{} failed: {}", arguments[0], String::from_utf8_lossy(&output.stderr));
         }

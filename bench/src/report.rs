@@ -20,6 +20,18 @@ pub(crate) enum Row {
     Newest,
     /// GET of what the client has already.
     Unchanged,
+    /// The time of a read in a large group over that in a small one.
+    Size(Store, Sized),
+    /// Reads with writers over reads alone.
+    Beside(Beside),
+    /// The same of their slowest hundredth.
+    BesideP99(Beside),
+    /// Durable POST over many groups on PostgreSQL.
+    PostgresMany,
+    /// The same over one group.
+    PostgresOne,
+    /// GET of the newest 10 on PostgreSQL.
+    PostgresNewest,
     /// Start to first answer, on nothing.
     StartEmpty,
     /// The same on a million posts, over the first.
@@ -28,6 +40,32 @@ pub(crate) enum Row {
     MemoryIdle,
     /// Memory after load.
     MemoryLoaded,
+}
+
+/// Where the data are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Store {
+    Sqlite,
+    Postgres,
+}
+
+/// What is read in groups of different sizes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Sized {
+    Newest,
+    ById,
+    Page,
+}
+
+/// What is read beside writers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Beside {
+    /// The group that is written to.
+    Same,
+    /// The same, and no kept answer fits.
+    SameAnew,
+    /// Another group.
+    Other,
 }
 
 /// What a row aims at.
@@ -67,6 +105,62 @@ impl Row {
                 "/s",
                 Aim::Ratio(0.5),
             ),
+            Row::Size(store, what) => (
+                "6",
+                match (store, what) {
+                    (Store::Sqlite, Sized::Newest) => {
+                        "newest 10 on SQLite, 1 connection, each time asked with another `n=` so that no kept answer fits;"
+                    }
+                    (Store::Sqlite, Sized::ById) => {
+                        "by id on SQLite, 30,000 random ids (or all there are), asked the same way;"
+                    }
+                    (Store::Sqlite, Sized::Page) => {
+                        "page of 1,000 on SQLite, all pages in random order, asked the same way (there is no delta to measure yet);"
+                    }
+                    (Store::Postgres, Sized::Newest) => "newest 10 on PostgreSQL;",
+                    (Store::Postgres, Sized::ById) => "by id on PostgreSQL;",
+                    (Store::Postgres, Sized::Page) => "page of 1,000 on PostgreSQL;",
+                },
+                " us",
+                Aim::RatioAtMost(1.25),
+            ),
+            Row::Beside(what) => (
+                "8",
+                match what {
+                    Beside::Same => {
+                        "GET newest 10 of the group that is written to, 16 connections, with 64 writers / alone"
+                    }
+                    Beside::SameAnew => {
+                        "the same, each time asked with another `n=`: no kept answer"
+                    }
+                    Beside::Other => "GET newest 10 of another group than is written to",
+                },
+                "/s",
+                Aim::Ratio(0.5),
+            ),
+            Row::BesideP99(what) => (
+                "8",
+                match what {
+                    Beside::Same => "its p99 with writers / alone",
+                    Beside::SameAnew => "its p99 with no kept answer",
+                    Beside::Other => "its p99 in another group",
+                },
+                " ms",
+                Aim::RatioAtMost(5.0),
+            ),
+            Row::PostgresMany => (
+                "12",
+                "durable POST on PostgreSQL, 32 connections over 1,000 groups / bare pipelined transactions, GIN",
+                "/s",
+                Aim::Ratio(0.5),
+            ),
+            Row::PostgresOne => ("12", "the same, over 1 group", "/s", Aim::Ratio(0.5)),
+            Row::PostgresNewest => (
+                "12",
+                "GET newest 10 on PostgreSQL, 32 connections over 1,000 groups / the bare query",
+                "/s",
+                Aim::Ratio(0.5),
+            ),
             Row::StartEmpty => {
                 ("13", "start to first answer, in an empty folder", " ms", Aim::AtMost(300.0))
             }
@@ -98,6 +192,7 @@ pub(crate) struct Figure {
 pub(crate) struct Report {
     figures: BTreeMap<Row, Vec<Figure>>,
     missing: BTreeMap<Row, String>,
+    notes: BTreeMap<Row, String>,
 }
 
 impl Report {
@@ -111,6 +206,17 @@ impl Report {
         self.missing.insert(row, why.to_owned());
     }
 
+    /// Says more of what a row is.
+    pub(crate) fn note(&mut self, row: Row, what: &str) {
+        self.notes.insert(row, what.to_owned());
+    }
+
+    /// What a row is, with all that was said of it.
+    fn what(&self, row: Row) -> String {
+        let what = row.about().1;
+        self.notes.get(&row).map_or(what.to_owned(), |note| format!("{what} {note}"))
+    }
+
     /// The table, in Markdown.
     pub(crate) fn table(&self) -> String {
         let mut out = String::from(
@@ -121,7 +227,8 @@ impl Report {
             self.line(*row, figures, &mut out);
         }
         for (row, why) in &self.missing {
-            let (number, what, _, aim) = row.about();
+            let (number, _, _, aim) = row.about();
+            let what = self.what(*row);
             // Writing to a String cannot fail.
             let _ = writeln!(out, "| {number} | {what} | {why} | | | {} | |", shown(&aim));
         }
@@ -129,7 +236,8 @@ impl Report {
     }
 
     fn line(&self, row: Row, figures: &[Figure], out: &mut String) {
-        let (number, what, unit, aim) = row.about();
+        let (number, _, unit, aim) = row.about();
+        let what = self.what(row);
         let ours = spread(figures.iter().map(|it| it.ours));
         let others = spread(figures.iter().filter_map(|it| it.other));
         let ratios = spread(figures.iter().filter_map(|it| Some(it.ours / it.other?)));

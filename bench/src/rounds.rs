@@ -7,21 +7,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use hyper::header::ETAG;
 use tempfile::TempDir;
 
 use crate::axum_ceiling::Answer;
-use crate::load::{self, Measured, Prepared, Target};
-use crate::process::{self, Folkmoot, Running};
+use crate::fill::Amount;
+use crate::load::{self, Measured, Prepared};
+use crate::process::{self, Folkmoot};
 use crate::report::{Figure, Report, Row};
+use crate::site::Site;
+use crate::sizes::Sizes;
 use crate::sqlite_ceiling::Ceiling;
-use crate::{fill, texts};
+use crate::{beside, on_postgres};
 
 /// Connections of the rows with many.
 const MANY: usize = 64;
 /// Conversations a transaction of the ceiling that many connections are compared with.
 const BATCH: usize = 100;
+/// What the start on a full database is measured on: a million posts.
+const MILLION: Amount = Amount { conversations: 100_000, posts: 10 };
 /// Starts a round: one is over too soon to be told from the noise.
 const STARTS: usize = 5;
 
@@ -39,68 +42,15 @@ pub(crate) struct Settings {
     pub(crate) load_before_memory: Duration,
     /// How often.
     pub(crate) rounds: u32,
-    /// Whether to fill a database with a million posts.
-    pub(crate) million: bool,
+    /// Whether to measure what takes minutes to fill.
+    pub(crate) long: bool,
     /// The numbers of the rows to measure; all where empty.
     pub(crate) only: Vec<u8>,
 }
 
 impl Settings {
-    fn wants(&self, rows: &[u8]) -> bool {
+    pub(crate) fn wants(&self, rows: &[u8]) -> bool {
         self.only.is_empty() || rows.iter().any(|it| self.only.contains(it))
-    }
-}
-
-/// A running server with a group, and where its conversations are.
-struct Site {
-    running: Running,
-    target: Target,
-    group: String,
-    conversations: String,
-    /// The data folder: it is dropped after the server, which still writes to it.
-    folkmoot: Folkmoot,
-}
-
-impl Site {
-    fn open(settings: &Settings, traced: Option<&Path>) -> anyhow::Result<Site> {
-        let folkmoot = Folkmoot::new(&settings.server, &settings.folder)?;
-        let running = match traced {
-            None => folkmoot.start()?,
-            Some(lines) => folkmoot.start_traced(lines)?,
-        };
-        let mut target = running.target.clone();
-        target.token = Some(folkmoot.token()?);
-        let group = folkmoot.group()?;
-        let conversations = format!("/v1.0/groups/{group}/conversations");
-        Ok(Site { running, target, group, conversations, folkmoot })
-    }
-
-    fn posts(&self) -> anyhow::Result<Arc<Vec<Prepared>>> {
-        let mut posts = Vec::new();
-        for text in texts::all() {
-            let body = serde_json::json!({ "contentType": "text", "content": text.body });
-            let threads = serde_json::json!([{ "posts": [{ "body": body }] }]);
-            let json = serde_json::json!({ "topic": text.topic, "threads": threads }).to_string();
-            posts.push(Prepared::post(&self.conversations, json, &self.target)?);
-        }
-        Ok(Arc::new(posts))
-    }
-
-    fn newest(&self) -> anyhow::Result<Prepared> {
-        let select = "id,topic,lastDeliveredDateTime,preview,uniqueSenders,hasAttachments";
-        let path = format!("{}?$top=10&$select={select}", self.conversations);
-        Prepared::get(&path, &self.target)
-    }
-
-    /// The address of one conversation and its ETag.
-    async fn one(&self) -> anyhow::Result<(String, String)> {
-        let answer = load::once(&self.target, &self.newest()?).await?;
-        let page: serde_json::Value = serde_json::from_slice(answer.body())?;
-        let id = page["value"][5]["id"].as_str().context("there are no ten conversations")?;
-        let path = format!("{}/{id}", self.conversations);
-        let answer = load::once(&self.target, &Prepared::get(&path, &self.target)?).await?;
-        let etag = answer.headers().get(ETAG).context("a conversation without an ETag")?;
-        Ok((path, etag.to_str()?.to_owned()))
     }
 }
 
@@ -116,6 +66,9 @@ pub(crate) async fn all(settings: &Settings, report: &mut Report) -> anyhow::Res
         if settings.wants(&[3]) {
             syncs(settings, round, report).await?;
         }
+        if settings.wants(&[8]) {
+            beside::round(settings, round, report).await?;
+        }
         if settings.wants(&[13]) {
             starts(settings, round, report).await?;
         }
@@ -123,7 +76,13 @@ pub(crate) async fn all(settings: &Settings, report: &mut Report) -> anyhow::Res
             memory(settings, round, report).await?;
         }
     }
-    if settings.million {
+    if settings.wants(&[6]) {
+        Sizes::open(settings, report).await?.rounds(settings, report).await?;
+    }
+    if settings.wants(&[6, 12]) {
+        on_postgres::all(settings, report).await?;
+    }
+    if settings.long && settings.wants(&[13]) {
         start_on_a_million(settings, report).await?;
     } else if settings.wants(&[13]) {
         report.missing(Row::StartFull, "not measured: it takes --long");
@@ -187,7 +146,7 @@ async fn starts(settings: &Settings, round: u32, report: &mut Report) -> anyhow:
     Ok(())
 }
 
-fn say(round: u32, what: &str, figure: &Figure) {
+pub(crate) fn say(round: u32, what: &str, figure: &Figure) {
     let other = figure.other.unwrap_or(f64::NAN);
     let (ours, ratio) = (figure.ours, figure.ours / other);
     eprintln!("round {round}: {what}: {ours:.0}/s, ceiling {other:.0}/s, ratio {ratio:.2}");
@@ -240,7 +199,7 @@ async fn reads(
     Ok(figure(&ours, other.rate))
 }
 
-fn figure(ours: &Measured, other: f64) -> Figure {
+pub(crate) fn figure(ours: &Measured, other: f64) -> Figure {
     Figure { ours: ours.rate, other: Some(other), times: Some((ours.p50, ours.p99)) }
 }
 
@@ -307,22 +266,11 @@ async fn memory(settings: &Settings, round: u32, report: &mut Report) -> anyhow:
 /// Starts on a million posts and on none, in turn; both folders were made before, and what of them
 /// fits into memory is there.
 async fn start_on_a_million(settings: &Settings, report: &mut Report) -> anyhow::Result<()> {
-    let site = Site::open(settings, None)?;
-    let (conversations, group) = (site.conversations.clone(), site.group.clone());
+    let site = Site::filled(settings, MILLION).await?;
     site.running.stop()?;
     let full = site.folkmoot;
-    fill::fill(&full.data.path().join("folkmoot.db"), &group, fill::MILLION)?;
-    // What was filled in is what the server shows, or the figure would say nothing.
-    let mut running = full.start()?;
-    running.target.token = Some(full.token()?);
-    let newest = Prepared::get(&format!("{conversations}?$top=10"), &running.target)?;
-    let answer = load::once(&running.target, &newest).await?;
-    let page: serde_json::Value = serde_json::from_slice(answer.body())?;
-    ensure!(page["value"][9]["topic"].is_string(), "the server does not show what was filled in");
-    running.stop()?;
-
     let none = Folkmoot::new(&settings.server, &settings.folder)?;
-    none.group()?;
+    none.group("bench")?;
     for _ in 0..settings.rounds as usize * STARTS {
         let ours = full.time_to_answer().await?;
         let other = none.time_to_answer().await?;

@@ -94,7 +94,7 @@ fn conversation(tx: &Transaction<'_>, number: u64, text: &Text) -> rusqlite::Res
 }
 
 /// Three ids of 16 bytes that ascend, as time-ordered UUIDs do.
-fn ids(number: u64) -> [[u8; 16]; 3] {
+pub(crate) fn ids(number: u64) -> [[u8; 16]; 3] {
     [0_u64, 1, 2].map(|part| {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&(number * 3 + part).to_be_bytes());

@@ -31,6 +31,14 @@ pub(crate) fn all() -> Vec<Text> {
     (0..VARIANTS).map(text).collect()
 }
 
+/// Puts things into an order of no meaning, always the same (Fisher and Yates).
+pub(crate) fn shuffle<T>(things: &mut [T]) {
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    for at in (1..things.len()).rev() {
+        things.swap(at, next(&mut seed) % (at + 1));
+    }
+}
+
 fn words(seed: &mut u64, count: usize) -> String {
     let mut out = String::new();
     for at in 0..count {

@@ -56,6 +56,7 @@ create table attachments (
     foreign key (group_id, hash) references blobs (group_id, hash)
 ) {group};
 create index attachments_by_post on attachments (group_id, post_id, id);
+create index attachments_by_hash on attachments (group_id, hash);
 
 create table post_index (
     group_id uuid not null,

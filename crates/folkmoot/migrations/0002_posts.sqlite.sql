@@ -57,6 +57,7 @@ create table attachments (
     foreign key (group_id, hash) references blobs (group_id, hash)
 );
 create index attachments_by_post on attachments (group_id, post_id, id);
+create index attachments_by_hash on attachments (group_id, hash);
 
 -- Rows are tokenised in Rust (src/text.rs); `ascii` only splits them at the spaces again.
 create virtual table post_index using fts5 (

@@ -1,7 +1,8 @@
 //! What an ephemeral server offers beside the API: tokens for anybody who asks.
 //!
-//! **Invariant:** these routes exist only in a server that keeps nothing. A page in a browser cannot
-//! use them: they want JSON or a form by name, a loopback host, and answer no CORS (DECISIONS D14).
+//! **Invariant:** these routes exist only in a server that keeps nothing. `/_test` cannot be used by a
+//! page in a browser: it wants JSON and a loopback host, and answers no CORS (DECISIONS D14). The token
+//! endpoint answers any host, as identity libraries in other containers ask it.
 
 use std::sync::Arc;
 
@@ -32,11 +33,25 @@ struct Ephemeral {
 /// A folder for an ephemeral server's data, in memory where there is a file system in memory.
 pub(crate) fn folder() -> anyhow::Result<tempfile::TempDir> {
     let memory = std::path::Path::new("/dev/shm");
+    sweep(memory);
     let mut builder = tempfile::Builder::new();
     builder.prefix("folkmoot-");
     match builder.tempdir_in(memory) {
         Ok(folder) => Ok(folder),
         Err(_) => builder.tempdir().context("cannot make a temporary folder"),
+    }
+}
+
+/// Removes what servers that were killed have left: folders of ours whose lock nobody holds.
+fn sweep(memory: &std::path::Path) {
+    let Ok(entries) = std::fs::read_dir(memory) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with("folkmoot-");
+        let lock = std::fs::File::open(entry.path().join("lock"));
+        // A folder without a lock is one that is just being made.
+        if is_ours && lock.is_ok_and(|it| it.try_lock().is_ok()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -55,10 +70,8 @@ pub(crate) fn routes(server: Arc<Server>, origins: Origins) -> Router {
 struct Wanted {
     user: Option<String>,
     app: Option<String>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    roles: Vec<String>,
+    scopes: Option<Vec<String>>,
+    roles: Option<Vec<String>>,
     tenant: Option<uuid::Uuid>,
 }
 
@@ -85,31 +98,19 @@ async fn test_token(
         }
     };
     let (subject, names) = match (wanted.user, wanted.app) {
-        (Some(user), None) => (Subject::User(user), wanted.scopes),
-        (None, Some(app)) => (Subject::App(app), wanted.roles),
+        (Some(user), None) if wanted.roles.is_none() => (Subject::User(user), wanted.scopes),
+        (None, Some(app)) if wanted.scopes.is_none() => (Subject::App(app), wanted.roles),
         _ => {
-            let why = json!({"error": "either \"user\" or \"app\" is needed"});
-            return answer(StatusCode::BAD_REQUEST, &why);
+            let why = "either \"user\", with \"scopes\", or \"app\", with \"roles\", is needed";
+            return answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
         }
     };
-    let minted = mint(&state.server, &subject, &names, wanted.tenant).await;
+    // Names are taken as they are: a token with permissions of another service is a thing to test with.
+    let minted = state.server.token(&subject, names.as_deref(), wanted.tenant, TTL_SECONDS).await;
     match minted {
         Ok(token) => answer(StatusCode::OK, &json!({"access_token": token})),
         Err(error) => answer(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")})),
     }
-}
-
-async fn mint(
-    server: &Server,
-    subject: &Subject,
-    names: &[String],
-    tenant: Option<uuid::Uuid>,
-) -> anyhow::Result<String> {
-    let mut scopes = Vec::with_capacity(names.len());
-    for name in names {
-        scopes.push(Scope::parse(name).with_context(|| format!("'{name}' is not a known scope"))?);
-    }
-    server.token(subject, &scopes, tenant, TTL_SECONDS).await
 }
 
 /// Whether the Host is a loopback one: a page from elsewhere that resolves its own name to this
@@ -142,10 +143,25 @@ async fn keys(State(state): State<Arc<Ephemeral>>, Path(_tenant): Path<String>) 
 /// that an ephemeral server has, so that tokens got in different ways see the same groups.
 async fn token(
     State(state): State<Arc<Ephemeral>>,
-    Path(_tenant): Path<String>,
+    Path(tenant): Path<String>,
     parts: Parts,
     body: String,
 ) -> Response {
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
+    if essence != Some("application/x-www-form-urlencoded") {
+        let why = json!({"error": "invalid_request", "error_description": "a form is needed"});
+        return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+    }
+    // A GUID, one of Microsoft's words for any tenant, or a domain.
+    let known = ["common", "organizations", "consumers"].contains(&tenant.as_str())
+        || tenant.contains('.')
+        || uuid::Uuid::try_parse(&tenant).is_ok();
+    if !known {
+        let why = format!("tenant '{tenant}' is no GUID, domain, 'common' or 'organizations'");
+        let why = json!({"error": "invalid_request", "error_description": why});
+        return answer(StatusCode::BAD_REQUEST, &why);
+    }
     let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let (subject, names) = match grant(&form(&body), authorization) {
         Ok(Grant::Client { id }) => (Subject::App(id), Vec::new()),
@@ -153,8 +169,10 @@ async fn token(
         Err(error) => return answer(StatusCode::BAD_REQUEST, &error.json()),
     };
     // Scopes that are not known are not granted; that is no error in OAuth.
-    let known: Vec<_> = names.into_iter().filter(|it| Scope::parse(it).is_some()).collect();
-    match mint(&state.server, &subject, &known, None).await {
+    let known: Vec<_> =
+        names.iter().filter_map(|it| Scope::parse(it)).map(|it| it.name().to_owned()).collect();
+    let known = (!known.is_empty()).then_some(&known[..]);
+    match state.server.token(&subject, known, None, TTL_SECONDS).await {
         Ok(token) => answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
         Err(error) => {
             let why = json!({"error": "invalid_grant", "error_description": format!("{error:#}")});

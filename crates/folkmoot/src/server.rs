@@ -15,7 +15,7 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins};
-use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, Scopes, SigningKey, Verifier};
+use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
@@ -104,15 +104,24 @@ impl Server {
         }
     }
 
-    /// A token; a user who is named exists from then on.
+    /// A token with these permissions, under Graph's names, or the default ones; a user who is named
+    /// exists from then on.
     pub(crate) async fn token(
         &self,
         subject: &Subject,
-        scopes: &[Scope],
+        permissions: Option<&[String]>,
         tenant: Option<uuid::Uuid>,
         ttl_seconds: i64,
     ) -> anyhow::Result<String> {
         let now = self.clock.unix_seconds();
+        let default = match subject {
+            Subject::User(_) => &USER_SCOPES[..],
+            Subject::App(_) => &[Scope::GroupReadWriteAll],
+        };
+        let permissions: Vec<String> = match permissions {
+            None => default.iter().map(|it| it.name().to_owned()).collect(),
+            Some(names) => names.to_vec(),
+        };
         // Personal accounts are refused at the door; a token of theirs shows that.
         let personal = tenant.filter(|it| *it == api::PERSONAL);
         let tenant = match personal {
@@ -130,10 +139,10 @@ impl Server {
             ..Claims::default()
         };
         let claims = match subject {
-            Subject::App(name) => app_claims(claims, name, scopes),
+            Subject::App(name) => app_claims(claims, name, permissions),
             Subject::User(name) if personal.is_some() => {
                 let oid = uuid::Uuid::new_v5(&APPS, name.as_bytes());
-                user_claims(claims, oid, name, name, scopes)
+                user_claims(claims, oid, name, name, &permissions)
             }
             Subject::User(name) => {
                 let user = self
@@ -146,7 +155,13 @@ impl Server {
                         },
                     )
                     .await?;
-                user_claims(claims, user.id.0, &user.principal_name, &user.display_name, scopes)
+                user_claims(
+                    claims,
+                    user.id.0,
+                    &user.principal_name,
+                    &user.display_name,
+                    &permissions,
+                )
             }
         };
         Ok(self.key.mint(&claims)?)
@@ -217,22 +232,20 @@ fn user_claims(
     oid: uuid::Uuid,
     principal_name: &str,
     display_name: &str,
-    scopes: &[Scope],
+    scopes: &[String],
 ) -> Claims {
-    let scopes = if scopes.is_empty() { &USER_SCOPES } else { scopes };
     Claims {
         oid: oid.to_string(),
         sub: oid.to_string(),
         idtyp: "user".to_owned(),
         upn: Some(principal_name.to_owned()),
         name: Some(display_name.to_owned()),
-        scp: Some(Scopes::of(scopes).names().collect::<Vec<_>>().join(" ")),
+        scp: Some(scopes.join(" ")),
         ..claims
     }
 }
 
-fn app_claims(claims: Claims, name: &str, roles: &[Scope]) -> Claims {
-    let roles = if roles.is_empty() { &[Scope::GroupReadWriteAll] } else { roles };
+fn app_claims(claims: Claims, name: &str, roles: Vec<String>) -> Claims {
     let id = match uuid::Uuid::try_parse(name) {
         Ok(id) => id,
         Err(_) => uuid::Uuid::new_v5(&APPS, name.as_bytes()),
@@ -243,7 +256,7 @@ fn app_claims(claims: Claims, name: &str, roles: &[Scope]) -> Claims {
         idtyp: "app".to_owned(),
         appid: Some(id.to_string()),
         app_displayname: Some(name.to_owned()),
-        roles: Some(Scopes::of(roles).names().map(str::to_owned).collect()),
+        roles: Some(roles),
         ..claims
     }
 }

@@ -52,6 +52,15 @@ pub enum Step {
 }
 
 impl Path {
+    /// Whether it leads to one entity: by a key, a singleton or a navigation to one.
+    pub fn is_single(&self) -> bool {
+        self.steps.iter().fold(self.root.singleton, |single, step| match step {
+            Step::Key(_) => true,
+            Step::Navigation(navigation) => !navigation.collection,
+            _ => single,
+        })
+    }
+
     /// The type of the entities at the end of the path (for a trailing action, count, value, ref or
     /// property: of what stands before it).
     pub fn entity(&self) -> &'static EntityType {

@@ -10,7 +10,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use entity::{decode_entity, decode_parameters, decode_related};
+pub use entity::{decode_entity, decode_parameters};
 pub use error::{DecodeError, DecodeProblem};
 
 use crate::edm::{EntityType, Navigation, Property};

@@ -48,6 +48,11 @@ pub(crate) enum Error {
     /// A body that is not JSON by its own word.
     #[error("The request needs the header 'Content-Type: application/json'{0}.")]
     ContentType(String),
+    /// No body where one is needed.
+    #[error(
+        "An unexpected 'EndOfInput' node was found when reading from the JSON reader. A 'StartObject' node was expected: the request has no body."
+    )]
+    Empty,
     /// A body that cannot be read or decoded.
     #[error("{0}")]
     Body(String),
@@ -127,6 +132,7 @@ impl Error {
             Error::NotServed(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Error::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
             Error::Url(_) | Error::Body(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Error::Empty => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
             Error::UnknownProperty(_) => (StatusCode::BAD_REQUEST, "RequestBodyRead"),
             Error::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest"),
             Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
@@ -145,6 +151,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::NoSuchUser => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
         E::Property { .. } | E::AlreadyThere(_) => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
         E::Request(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+        E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),

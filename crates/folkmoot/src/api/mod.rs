@@ -12,22 +12,30 @@ mod write;
 pub(crate) use root::Origins;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use odata::bind::{BindError, Path, bind_path};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use odata::bind::{BindError, Path, Step, bind_path};
 use odata::edm::{EntityType, Navigation};
-use odata::syntax;
+use odata::syntax::{self, Options};
 
 use crate::access::Caller;
 use crate::api::error::{About, Error};
 use crate::api::operations::{Row, Strict};
-use crate::auth::{TokenError, Verifier, bearer};
-use crate::ids::{TenantId, UserId};
+use crate::auth::{Scope, TokenError, Verifier, bearer};
+use crate::ids::{self, TenantId, UserId};
 use crate::model::MODEL;
 use crate::service::{Ctx, Service, limits};
+
+/// Bytes of a refused body that are read all the same.
+const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long they may take.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// The tenant of personal Microsoft accounts.
 pub(crate) const PERSONAL: uuid::Uuid = uuid::uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -71,7 +79,10 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
     let root = format!("{origin}/{}", below.version);
     let path = below.path.to_owned();
 
-    let mut response = match carry_out(&api, root, path, parts, body).await {
+    let mut body = body;
+    let carried_out = carry_out(&api, root, path, parts, &mut body).await;
+    let all_read = drain(body).await;
+    let mut response = match carried_out {
         Ok(response) => response,
         Err(error) => {
             let date = api.service.clock().now().to_string();
@@ -84,6 +95,9 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
         }
     };
     let headers = response.headers_mut();
+    if !all_read {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in [("request-id", &request_id), ("client-request-id", &client_request_id)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
@@ -97,6 +111,25 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
     );
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
     Some(response)
+}
+
+/// Reads what is left of a body that was refused: a client that is still sending would not hear the
+/// answer, and one that goes on would find its connection closed. Whether all of it was read.
+async fn drain(mut body: Body) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    let reading = async {
+        let mut read = 0;
+        while let Some(frame) = body.frame().await {
+            read += frame.map_or(DRAIN_BYTES_MAX, |it| it.data_ref().map_or(0, Bytes::len));
+            if read >= DRAIN_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_MAX, reading).await.unwrap_or(false)
 }
 
 fn refused(error: &Error, about: &About<'_>) -> Response {
@@ -129,7 +162,7 @@ async fn carry_out(
     root: String,
     path: String,
     parts: Parts,
-    body: Body,
+    body: &mut Body,
 ) -> Result<Response, Error> {
     if parts.method == Method::OPTIONS {
         return Ok(preflight());
@@ -148,13 +181,23 @@ async fn carry_out(
         other => Error::Url(other.to_string()),
     })?;
     let row = permitted(api, &caller, &bound, &parts.method, &path)?;
-    let ctx = api.service.ctx(caller, root);
+    let accept = parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
+    let ctx = api.service.ctx(caller, root, annotations, if_match(&parts));
     let call = Call { ctx, row, path: bound, self_path: path, parts };
     if row.method == Method::GET {
         read::answer(call).await
     } else {
         write::answer(call, body).await
     }
+}
+
+/// The ETags of which what is changed must have one (RFC 9110, section 13.1.1); none for any.
+fn if_match(parts: &Parts) -> Vec<String> {
+    let values = parts.headers.get_all(header::IF_MATCH).iter().filter_map(|it| it.to_str().ok());
+    let tags = values.flat_map(|it| it.split(',')).map(|it| it.trim().to_owned());
+    let tags: Vec<_> = tags.collect();
+    if tags.iter().any(|it| it == "*") { Vec::new() } else { tags }
 }
 
 fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
@@ -203,12 +246,31 @@ fn permitted(
         return Err(Error::NotForApps);
     }
     let needed = if app { row.application } else { row.delegated };
+    // With `User.Read` a user reads of users themself alone.
+    let own = path.root.singleton
+        || matches!((path.steps.first(), caller.user), (Some(Step::Key(key)), Some(user)) if ids::parse(key) == Some(user.0));
+    let of_users = path.root.name == "users";
+    let needed = match (of_users, own) {
+        (true, true) => needed.with(Scope::UserRead),
+        (true, false) => needed.without(Scope::UserRead),
+        _ => needed,
+    };
     // An application that asks for /me hears that it has no user, whatever its roles.
     let me_for_app = app && path.root.singleton;
     if !me_for_app && !caller.scopes.intersects(needed) {
         return Err(Error::Scope(needed.names().collect::<Vec<_>>().join(", ")));
     }
     Ok(row)
+}
+
+/// Takes `$format` out of options: JSON is the one that is served.
+fn check_format(options: &mut Options) -> Result<(), Error> {
+    let Some(format) = options.format.take() else { return Ok(()) };
+    let media = format.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("json") || media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Error::Url(format!("$format={format} is not served; answers are application/json")))
 }
 
 /// Whether the caller's scopes admit what `$expand` or a lambda shows: they must be enough for a GET of

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use odata::bind::bind_query;
+use odata::bind::{Path, Step, bind_query};
 use odata::syntax::{self, Options};
 
 use crate::api::error::Error;
@@ -18,18 +18,17 @@ use crate::service::limits;
 use crate::service::read::{self, Answer, Read};
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
-    let accept = call.parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
-    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
     let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let question = Question::of(&call.ctx, &call.path, address, annotations);
+    let question = Question::of(&call.ctx, &call.path, address);
     let known = question.as_ref().and_then(|it| read::known(&call.ctx, it));
     if let Some(answer) = known {
         return Ok(dress(answer, &call.parts));
     }
     let query = call.parts.uri.query().unwrap_or_default();
-    let options =
+    let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
-    refuse_unserved(&options)?;
+    super::check_format(&mut options)?;
+    refuse_unserved(&options, &call.path)?;
     let entity = call.path.entity();
     let query = bind_query(&MODEL, entity, &options).map_err(|it| Error::Url(it.to_string()))?;
     if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
@@ -41,7 +40,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         super::may_follow(&call.ctx, from, navigation)?;
     }
     let question = question.filter(|_| Question::covers(&query));
-    let request = Read { path: call.path, query, options, self_path: call.self_path, annotations };
+    let request = Read { path: call.path, query, options, self_path: call.self_path };
     let answer = read::read(&call.ctx, request, question).await?;
     Ok(dress(answer, &call.parts))
 }
@@ -63,17 +62,21 @@ fn dress(answer: Answer, parts: &Parts) -> Response {
     }
 }
 
-/// Options that the grammar knows and no read here serves.
-fn refuse_unserved(options: &Options) -> Result<(), Error> {
-    let unserved = [
-        (options.search.is_some(), "$search"),
-        (options.delta_token.is_some(), "$deltatoken"),
-        (options.id.is_some(), "$id"),
-    ];
-    match unserved.iter().find(|(sent, _)| *sent) {
-        Some((_, name)) => {
-            Err(Error::Url(format!("the query option {name} is not supported here")))
-        }
+/// Options that the grammar knows and this read does not serve: some on none, others only on
+/// collections.
+fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
+    let of_any = ["$select", "$expand"];
+    let of_collections =
+        ["$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken"];
+    let served: &[&str] = match path.steps.last() {
+        Some(Step::Count) => &["$filter"],
+        Some(Step::Value) => &[],
+        _ if path.is_single() => &of_any,
+        _ => &of_collections,
+    };
+    let given = options.names();
+    match given.iter().find(|it| !it.starts_with('@') && !served.contains(&it.as_str())) {
+        Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),
         None => Ok(()),
     }
 }

@@ -59,8 +59,10 @@ impl Origins {
             return public.clone();
         }
         let text = |name: &str| parts.headers.get(name).and_then(|it| it.to_str().ok());
-        let proxied =
-            parts.extensions.get::<Peer>().is_some_and(|Peer(peer)| self.proxy == Some(peer.ip()));
+        let proxied = parts
+            .extensions
+            .get::<Peer>()
+            .is_some_and(|Peer(peer)| self.proxy == Some(peer.ip().to_canonical()));
         let secure = parts.extensions.get::<Secure>().is_some_and(|Secure(it)| *it);
         let scheme = match text("x-forwarded-proto").filter(|_| proxied) {
             Some(it) if it.eq_ignore_ascii_case("https") => "https",
@@ -69,8 +71,11 @@ impl Origins {
             None => "http",
         };
         let authority = || parts.uri.authority().map(|it| it.as_str());
-        let host = text("x-forwarded-host")
-            .filter(|_| proxied)
+        // Each proxy on the way appends its own: the first is what the client asked for.
+        let first = |list: &'_ str| list.split(',').next().map(str::trim).map(str::to_owned);
+        let forwarded = text("x-forwarded-host").filter(|_| proxied).and_then(first);
+        let host = forwarded
+            .as_deref()
             .or_else(|| text("host"))
             .or_else(authority)
             .filter(|it| is_host(it))

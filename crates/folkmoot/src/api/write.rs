@@ -8,7 +8,8 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use odata::bind::Step;
+use hyper::body::Body as _;
+use odata::bind::{Path, Step};
 use odata::decode::{Argument, DecodeError, Record, decode_entity, decode_parameters};
 use odata::edm::{Action, EntityType};
 use odata::json::{self, Json};
@@ -18,74 +19,116 @@ use crate::api::error::Error;
 use crate::api::operations::Operation;
 use crate::api::{Call, empty};
 use crate::model::MODEL;
-use crate::service::{Created, conversations, groups, limits, posts, threads};
+use crate::service::{Created, Ctx, conversations, groups, limits, posts, read, threads};
 
-pub(super) async fn answer(call: Call, body: Body) -> Result<Response, Error> {
+pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
     let Call { ctx, row, path, parts, .. } = call;
-    match row.operation {
-        Operation::CreateGroup => {
-            let record = entity(&parts, body, path.entity()).await?;
-            created(groups::create(&ctx, path, record).await?)
+    let id = id_option(&parts, row.operation)?;
+    match carry_out(&ctx, row.operation, path.clone(), &parts, body, id).await {
+        // Whoever may not see a group's content hears that, whatever else is wrong with the request.
+        Err(error @ (Error::Body(_) | Error::UnknownProperty(_) | Error::TooLarge(_))) => {
+            read::may_reach(&ctx, path).await?;
+            Err(error)
         }
-        Operation::DeleteGroup => {
-            groups::delete(&ctx, path).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
+        other => other,
+    }
+}
+
+async fn carry_out(
+    ctx: &Ctx,
+    operation: Operation,
+    path: Path,
+    parts: &Parts,
+    body: &mut Body,
+    id: Option<String>,
+) -> Result<Response, Error> {
+    use Operation as Op;
+    match operation {
+        Op::CreateGroup => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(groups::create(ctx, path, record).await?)
         }
-        Operation::AddMember | Operation::AddOwner => {
-            let record = entity(&parts, body, path.entity()).await?;
+        Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
+        Op::AddMember | Op::AddOwner => {
+            let record = entity(parts, body, path.entity()).await?;
             let reference = record.reference.ok_or_else(|| {
                 Error::Body("The body must be a reference: {\"@odata.id\": \"https://…\"}.".into())
             })?;
-            groups::add(&ctx, path, reference).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
+            no_content(groups::add(ctx, path, reference).await?)
         }
-        Operation::RemoveMember | Operation::RemoveOwner => {
-            groups::remove(&ctx, path, None).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
+        Op::RemoveMember | Op::RemoveOwner => no_content(groups::remove(ctx, path, None).await?),
+        Op::RemoveMemberById | Op::RemoveOwnerById => {
+            no_content(groups::remove(ctx, path, id).await?)
         }
-        Operation::RemoveMemberById | Operation::RemoveOwnerById => {
-            let query = parts.uri.query().unwrap_or_default();
-            let options = syntax::parse_query(query, &limits::URL)
-                .map_err(|it| Error::Url(it.to_string()))?;
-            groups::remove(&ctx, path, options.id).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
+        Op::CreateConversation => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(conversations::create(ctx, path, record).await?)
         }
-        Operation::CreateConversation => {
-            let record = entity(&parts, body, path.entity()).await?;
-            created(conversations::create(&ctx, path, record).await?)
-        }
-        Operation::AddConversation => {
-            let record = entity(&parts, body, path.entity()).await?;
+        Op::AddConversation => {
+            let record = entity(parts, body, path.entity()).await?;
             match record.reference {
                 Some(reference) => {
-                    conversations::add_reference(&ctx, path, reference).await?;
-                    Ok(empty(StatusCode::NO_CONTENT))
+                    no_content(conversations::add_reference(ctx, path, reference).await?)
                 }
-                None => created(conversations::create(&ctx, path, record).await?),
+                None => created(conversations::create(ctx, path, record).await?),
             }
         }
-        Operation::DeleteConversation => {
-            conversations::delete(&ctx, path).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
+        Op::DeleteConversation => no_content(conversations::delete(ctx, path).await?),
+        Op::CreateGroupThread | Op::CreateThread => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(threads::create(ctx, path, record).await?)
         }
-        Operation::CreateGroupThread | Operation::CreateThread => {
-            let record = entity(&parts, body, path.entity()).await?;
-            created(threads::create(&ctx, path, record).await?)
-        }
-        Operation::DeleteThread => {
-            threads::delete(&ctx, path).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
-        }
-        Operation::ReplyToThread | Operation::ReplyToPost => {
+        Op::DeleteThread => no_content(threads::delete(ctx, path).await?),
+        Op::ReplyToThread | Op::ReplyToPost => {
             let Some(Step::Action(action)) = path.steps.last() else {
                 return Err(Error::Url("an action was expected at the end of the path".into()));
             };
-            let record = parameter(&parts, body, action).await?;
-            posts::reply(&ctx, path, record).await?;
+            let record = parameter(parts, body, action).await?;
+            posts::reply(ctx, path, record).await?;
             Ok(empty(StatusCode::ACCEPTED))
         }
-        other => Err(Error::NotServed(format!("{other:?}"))),
+        // Named one by one, so that a new operation does not compile before it is carried out.
+        Op::ListGroups
+        | Op::GetGroup
+        | Op::ListMembers
+        | Op::ListOwners
+        | Op::GetMe
+        | Op::ListUsers
+        | Op::GetUser
+        | Op::ListMemberOf
+        | Op::ListOwnedObjects
+        | Op::ListJoinedTeams
+        | Op::ListJoinedGroups
+        | Op::ListConversations
+        | Op::GetConversation
+        | Op::ListGroupThreads
+        | Op::ListThreads
+        | Op::GetThread
+        | Op::ListPosts
+        | Op::GetPost
+        | Op::GetInReplyTo
+        | Op::ListAttachments
+        | Op::GetAttachment
+        | Op::GetAttachmentValue => Err(Error::Url("this is read by GET".into())),
     }
+}
+
+/// The options of a write: none is served but `$id`, where it names whom to remove, and `$format`.
+fn id_option(parts: &Parts, operation: Operation) -> Result<Option<String>, Error> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut options =
+        syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
+    super::check_format(&mut options)?;
+    let by_id = matches!(operation, Operation::RemoveMemberById | Operation::RemoveOwnerById);
+    let id = if by_id { options.id.take() } else { None };
+    match options.names().first() {
+        Some(name) => Err(Error::Url(format!("the query option {name} has no meaning here"))),
+        None => Ok(id),
+    }
+}
+
+fn no_content((): ()) -> Result<Response, Error> {
+    Ok(empty(StatusCode::NO_CONTENT))
 }
 
 fn created(created: Created) -> Result<Response, Error> {
@@ -99,13 +142,21 @@ fn created(created: Created) -> Result<Response, Error> {
     Ok(response)
 }
 
-async fn entity(parts: &Parts, body: Body, entity: &'static EntityType) -> Result<Record, Error> {
+async fn entity(
+    parts: &Parts,
+    body: &mut Body,
+    entity: &'static EntityType,
+) -> Result<Record, Error> {
     let json = read_json(parts, body).await?;
     decode_entity(&MODEL, entity, json).map_err(refuse)
 }
 
 /// The record that is the one parameter of an action.
-async fn parameter(parts: &Parts, body: Body, action: &'static Action) -> Result<Record, Error> {
+async fn parameter(
+    parts: &Parts,
+    body: &mut Body,
+    action: &'static Action,
+) -> Result<Record, Error> {
     let json = read_json(parts, body).await?;
     let arguments = decode_parameters(&MODEL, action, Some(json)).map_err(refuse)?;
     arguments
@@ -122,7 +173,10 @@ fn refuse(error: DecodeError) -> Error {
     if error.is_unknown_property() { Error::UnknownProperty(message) } else { Error::Body(message) }
 }
 
-async fn read_json(parts: &Parts, body: Body) -> Result<Json, Error> {
+async fn read_json(parts: &Parts, body: &mut Body) -> Result<Json, Error> {
+    if body.is_end_stream() {
+        return Err(Error::Empty);
+    }
     check_content_type(parts)?;
     let max = limits::BODY_BYTES_MAX;
     let declared = parts
@@ -145,6 +199,11 @@ async fn read_json(parts: &Parts, body: Body) -> Result<Json, Error> {
 
 /// Only `application/json` is taken, with whatever parameters.
 fn check_content_type(parts: &Parts) -> Result<(), Error> {
+    let encoding = parts.headers.get(header::CONTENT_ENCODING);
+    if let Some(encoding) = encoding.filter(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let encoding = encoding.to_str().unwrap_or("?");
+        return Err(Error::ContentType(format!(", and no Content-Encoding: not '{encoding}'")));
+    }
     let sent = parts.headers.get(header::CONTENT_TYPE).map(|it| it.to_str().unwrap_or("?"));
     let essence = sent.and_then(|it| it.split(';').next()).map(str::trim);
     match essence {

@@ -72,6 +72,16 @@ impl Scopes {
         Scopes::of(&known)
     }
 
+    /// The set with one more.
+    pub(crate) const fn with(self, scope: Scope) -> Scopes {
+        Scopes(self.0 | 1 << scope as u32)
+    }
+
+    /// The set without one.
+    pub(crate) const fn without(self, scope: Scope) -> Scopes {
+        Scopes(self.0 & !(1 << scope as u32))
+    }
+
     /// Whether the two sets share a permission.
     pub(crate) const fn intersects(self, other: Scopes) -> bool {
         self.0 & other.0 != 0

@@ -4,8 +4,10 @@
 //! arrives over the socket is carried out by the same function as without a server.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -38,10 +40,16 @@ pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Resu
 
 /// Takes the data folder for this process; `None` where another has it.
 pub(crate) fn lock(data: &Path) -> anyhow::Result<Option<File>> {
-    std::fs::create_dir_all(data)
+    // Keys and private words are in it.
+    let mut folder = std::fs::DirBuilder::new();
+    folder
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let path = data.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let mut file = File::options();
+    let file = file.create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -92,7 +100,12 @@ pub(crate) fn listen(data: &Path, server: Arc<Server>) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen at {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors: the next would fail at once, so give some time to close.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
             let server = server.clone();
             tokio::spawn(async move {
                 if let Err(error) = answer(stream, &server).await {

@@ -22,6 +22,7 @@ use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
+use crate::service::Service;
 
 /// How long running requests may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -105,17 +106,33 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         app = app.merge(ephemeral::routes(server.clone(), origins));
     }
     control::listen(&config.data, server.clone())?;
+    tokio::spawn(tidy_up(server.clone()));
 
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     crate::cli::print(&format!("ready {url}"))?;
     if std::io::stderr().is_terminal() {
         let ca = args.tls.is_some().then(|| certificates.join("ca.pem"));
+        let ca = ca.map(std::path::absolute).transpose()?;
         say_how(&server, &url, ca.as_deref()).await?;
     }
     net::serve(listener, tls, app, stop, DRAIN).await;
     let _ = std::fs::remove_file(config.data.join("control.sock"));
     Ok(())
+}
+
+/// Removes what nothing refers to any more, at the start and every hour.
+async fn tidy_up(server: Arc<Server>) {
+    let service = Service::new(server.store.clone(), server.clock.clone());
+    let mut hours = tokio::time::interval(Duration::from_secs(3_600));
+    loop {
+        hours.tick().await;
+        match service.collect_blobs().await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "removed blobs that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "unused blobs were not removed"),
+        }
+    }
 }
 
 /// Seconds since 1970 of an instant.
@@ -187,7 +204,7 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
 /// Tells a person at a terminal how to try it, by a command that can be pasted.
 async fn say_how(server: &Server, url: &str, ca: Option<&Path>) -> anyhow::Result<()> {
     let you = Subject::User("you@example.org".into());
-    let token = server.token(&you, &[], None, 8 * 3_600).await?;
+    let token = server.token(&you, None, None, 8 * 3_600).await?;
     let ca = ca.map(|it| format!(" --cacert '{}'", it.display())).unwrap_or_default();
     eprintln!(
         "\nIn another terminal, make a group (this token is good for eight hours):\n\n\

@@ -61,13 +61,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 /// Mints the token.
 pub(crate) async fn mint(server: &Server, wanted: Wanted) -> anyhow::Result<String> {
-    let mut scopes = Vec::with_capacity(wanted.scopes.len());
+    let mut names = Vec::with_capacity(wanted.scopes.len());
     for name in &wanted.scopes {
         let scope = Scope::parse(name)
             .with_context(|| format!("'{name}' is not a permission that this server knows"))?;
-        scopes.push(scope);
+        names.push(scope.name().to_owned());
     }
-    server.token(&wanted.subject, &scopes, wanted.tenant, wanted.ttl_seconds).await
+    let names = (!names.is_empty()).then_some(&names[..]);
+    server.token(&wanted.subject, names, wanted.tenant, wanted.ttl_seconds).await
 }
 
 /// Seconds from `90`, `30s`, `15m`, `1h` or `7d`.

@@ -34,6 +34,12 @@ entity! {
         Property::string("mailNickname").filterable().sortable() => text!("mail_nickname");
         Property::string("membershipRule") => Source::Null;
         Property::string("membershipRuleProcessingState") => Source::Null;
+        Property::string("onPremisesDomainName") => Source::Null;
+        Property::date_time("onPremisesLastSyncDateTime") => Source::Null;
+        Property::string("onPremisesNetBiosName") => Source::Null;
+        Property::string("onPremisesSamAccountName") => Source::Null;
+        Property::string("onPremisesSecurityIdentifier") => Source::Null;
+        Property::boolean("onPremisesSyncEnabled") => Source::Null;
         Property::string("preferredDataLocation") => Source::Null;
         Property::string("preferredLanguage") => Source::Null;
         Property::string("proxyAddresses").many().filterable() => json!("proxy_addresses");

@@ -7,6 +7,8 @@ use odata::edm::{Navigation, Property};
 use super::shared::{EMPTY, id, text};
 use super::{GROUP, Link, Source, entity};
 
+/// Nobody is disabled yet.
+const YES: Source = Source::Constant { json: "true", sql: "true" };
 const MEMBER_OF: Link = Link::Through { table: "group_members", from: "user_id", to: "group_id" };
 
 entity! {
@@ -34,6 +36,30 @@ entity! {
         Property::string("companyName").on_request() => Source::Null;
         Property::string("country").on_request() => Source::Null;
         Property::string("department").on_request() => Source::Null;
+        Property::string("aboutMe").on_request() => Source::Null;
+        Property::string("city").on_request() => Source::Null;
+        Property::string("employeeId").on_request() => Source::Null;
+        Property::string("employeeType").on_request() => Source::Null;
+        Property::string("faxNumber").on_request() => Source::Null;
+        Property::string("legalAgeGroupClassification").on_request() => Source::Null;
+        Property::string("mailNickname").on_request() => Source::Null;
+        Property::string("onPremisesDistinguishedName").on_request() => Source::Null;
+        Property::string("onPremisesDomainName").on_request() => Source::Null;
+        Property::string("onPremisesImmutableId").on_request() => Source::Null;
+        Property::string("onPremisesSamAccountName").on_request() => Source::Null;
+        Property::string("onPremisesSecurityIdentifier").on_request() => Source::Null;
+        Property::string("onPremisesUserPrincipalName").on_request() => Source::Null;
+        Property::string("passwordPolicies").on_request() => Source::Null;
+        Property::string("postalCode").on_request() => Source::Null;
+        Property::string("preferredDataLocation").on_request() => Source::Null;
+        Property::string("state").on_request() => Source::Null;
+        Property::string("streetAddress").on_request() => Source::Null;
+        Property::string("usageLocation").on_request() => Source::Null;
+        Property::boolean("accountEnabled").on_request() => YES;
+        Property::boolean("onPremisesSyncEnabled").on_request() => Source::Null;
+        Property::string("imAddresses").many().on_request() => EMPTY;
+        Property::string("otherMails").many().on_request() => EMPTY;
+        Property::string("proxyAddresses").many().on_request() => EMPTY;
         Property::string("userType").on_request()
             => Source::Constant { json: "\"Member\"", sql: "'member'" };
     }

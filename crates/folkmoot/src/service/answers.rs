@@ -58,7 +58,7 @@ impl Question {
 
     /// The question that a GET of `path`, written as `address` (path and query), asks; `None` where
     /// it is not about one group.
-    pub(crate) fn of(ctx: &Ctx, path: &Path, address: &str, annotations: bool) -> Option<Question> {
+    pub(crate) fn of(ctx: &Ctx, path: &Path, address: &str) -> Option<Question> {
         let Some(Step::Key(text)) = path.steps.first() else { return None };
         let leaves = path.steps.iter().any(|step| match step {
             Step::Navigation(navigation) => leaves(navigation),
@@ -73,7 +73,7 @@ impl Question {
         let mut key = Vec::with_capacity(96 + app.len() + ctx.root.len() + address.len());
         key.extend_from_slice(tenant.as_bytes());
         key.extend_from_slice(ctx.caller.user.map(|it| it.0).unwrap_or_default().as_bytes());
-        key.push(annotations.into());
+        key.push(ctx.annotations.into());
         // None of the three can hold a zero byte: they came in as lines of HTTP.
         for text in [app, &ctx.root, address] {
             key.extend_from_slice(text.as_bytes());

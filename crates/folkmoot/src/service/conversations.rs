@@ -4,15 +4,15 @@
 //! (DECISIONS D3).
 
 use odata::bind::Path;
-use odata::decode::Record;
+use odata::decode::{Field, Record};
 use odata::value::DateTimeOffset;
 
 use crate::ids::{ConversationId, GroupId};
 use crate::model::CONVERSATION;
-use crate::service::draft::{at, at_most, flag_of, strings, text_of, time};
+use crate::service::draft::{at, at_most, strings};
 use crate::service::posts::{self, Prepared};
 use crate::service::resolve;
-use crate::service::threads::{self, changed, only_child};
+use crate::service::threads::{self, changed, nothing_else, only_child};
 use crate::service::{Created, Ctx, Error, limits, read};
 use crate::store::conversations::{self, NewConversation, Owner, Summary};
 use crate::store::feed::Op;
@@ -38,14 +38,24 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Crea
 }
 
 async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Error> {
-    let topic = text_of(record.take("topic"))
+    let topic = record
+        .take("topic")
+        .and_then(Field::into_string)
         .ok_or_else(|| Error::property(at(&record, "topic"), "is required"))?;
     at_most(at(&record, "topic"), &topic, limits::TOPIC_CHARS_MAX)?;
     let declared = declared(&mut record, ctx.now())?;
     let type_sent = record.type_sent.take();
+    nothing_else(&record)?;
     let has_threads = record.children.iter().any(|(_, records)| !records.is_empty());
     let post = if has_threads {
         let mut thread = only_child(&mut record, "threads")?;
+        // A thread has the topic of its conversation.
+        let own = thread.take("topic").and_then(Field::into_string).is_none_or(|it| it == topic);
+        if !own {
+            let problem = "is that of its conversation and cannot be another";
+            return Err(Error::property(at(&thread, "topic"), problem));
+        }
+        nothing_else(&thread)?;
         let post = only_child(&mut thread, "posts")?;
         Some(posts::prepare(ctx, path, post).await?)
     } else {
@@ -55,11 +65,14 @@ async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Erro
 }
 
 fn declared(record: &mut Record, now: DateTimeOffset) -> Result<Summary, Error> {
-    let preview = text_of(record.take("preview")).unwrap_or_default();
+    let preview = record.take("preview").and_then(Field::into_string).unwrap_or_default();
     at_most(at(record, "preview"), &preview, limits::PREVIEW_CHARS_MAX)?;
     Ok(Summary {
-        has_attachments: flag_of(record.take("hasAttachments")).unwrap_or(false),
-        last_delivered: time(record.take("lastDeliveredDateTime")).unwrap_or(now),
+        has_attachments: record.take("hasAttachments").and_then(|it| it.as_bool()).unwrap_or(false),
+        last_delivered: record
+            .take("lastDeliveredDateTime")
+            .and_then(|it| it.as_time())
+            .unwrap_or(now),
         unique_senders: strings(record, "uniqueSenders", limits::SENDERS_MAX)?,
         preview,
         posts: 0,
@@ -147,6 +160,7 @@ fn parse_reference(reference: &str) -> Result<(GroupId, ConversationId), Error> 
         Error::property("@odata.id", problem)
     };
     let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     let segments = odata::syntax::parse_path(path, &limits::URL).map_err(|_| bad())?;
     // Names and keys in turn, a key in parentheses being one too.
     let mut parts = Vec::new();
@@ -155,7 +169,8 @@ fn parse_reference(reference: &str) -> Result<(GroupId, ConversationId), Error> 
         parts.extend(segment.key);
     }
     let [.., groups, group, conversations, conversation] = &parts[..] else { return Err(bad()) };
-    if !groups.eq_ignore_ascii_case("groups")
+    let of_groups = ["groups", "joinedTeams", "joinedGroups"];
+    if !of_groups.iter().any(|it| groups.eq_ignore_ascii_case(it))
         || !conversations.eq_ignore_ascii_case("conversations")
     {
         return Err(bad());
@@ -173,6 +188,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 let target = resolve::resolve(tx, ctx, path, true).await?;
                 let (group, id) = (target.group()?.id, ConversationId(target.id()?));
                 threads::may_remove(tx, &target, Owner::Conversation(id)).await?;
+                resolve::check_if_match(tx, ctx, &target).await?;
                 for thread in store::threads::of_conversation(tx, group, id).await? {
                     threads::remove(tx, ctx, group, id, thread).await?;
                 }

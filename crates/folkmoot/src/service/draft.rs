@@ -52,7 +52,8 @@ impl Draft {
     /// The draft that a post's record holds. `import`: the caller may say when it was received.
     pub(crate) fn new(mut record: Record, import: bool) -> Result<Draft, Error> {
         let (body_type, body) = body(record.take("body"));
-        let received = time(record.take("receivedDateTime")).filter(|_| import);
+        let received =
+            record.take("receivedDateTime").and_then(|it| it.as_time()).filter(|_| import);
         let categories = strings(&mut record, "categories", limits::CATEGORIES_MAX)?;
         let new_participants = recipients(&mut record, "newParticipants")?;
         let from = record.take("from").as_ref().and_then(party).map(|it| it.address);
@@ -90,30 +91,6 @@ pub(crate) fn at_most(property: String, text: &str, max: usize) -> Result<(), Er
     Ok(())
 }
 
-/// A text that was sent and is not null.
-pub(crate) fn text_of(field: Option<Field>) -> Option<String> {
-    match field {
-        Some(Field::Value(Value::String(text))) => Some(text),
-        _ => None,
-    }
-}
-
-/// A truth value that was sent and is not null.
-pub(crate) fn flag_of(field: Option<Field>) -> Option<bool> {
-    match field {
-        Some(Field::Value(Value::Boolean(value))) => Some(value),
-        _ => None,
-    }
-}
-
-/// A time that was sent and is not null.
-pub(crate) fn time(field: Option<Field>) -> Option<DateTimeOffset> {
-    match field {
-        Some(Field::Value(Value::DateTimeOffset(time))) => Some(time),
-        _ => None,
-    }
-}
-
 /// A collection of strings, with its limits.
 pub(crate) fn strings(
     record: &mut Record,
@@ -122,7 +99,7 @@ pub(crate) fn strings(
 ) -> Result<Vec<String>, Error> {
     let Some(Field::Collection(items)) = record.take(name) else { return Ok(Vec::new()) };
     count_at_most(record, name, items.len(), items_max)?;
-    let items: Vec<String> = items.into_iter().filter_map(|it| text_of(Some(it))).collect();
+    let items: Vec<String> = items.into_iter().filter_map(Field::into_string).collect();
     for (index, item) in items.iter().enumerate() {
         at_most(format!("{}[{index}]", at(record, name)), item, limits::NAME_CHARS_MAX)?;
     }
@@ -154,24 +131,16 @@ fn recipients(record: &mut Record, name: &str) -> Result<Vec<Party>, Error> {
 
 /// The name and address of a recipient.
 fn party(recipient: &Field) -> Option<Party> {
-    let address = member(recipient, "emailAddress")?;
-    let text = |name| text_of(member(address, name).cloned()).unwrap_or_default();
+    let address = recipient.member("emailAddress")?;
+    let text =
+        |name| address.member(name).cloned().and_then(Field::into_string).unwrap_or_default();
     Some(Party { name: text("name"), address: text("address") })
-}
-
-fn member<'f>(field: &'f Field, name: &str) -> Option<&'f Field> {
-    match field {
-        Field::Complex(members) => {
-            members.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
-        }
-        _ => None,
-    }
 }
 
 fn body(field: Option<Field>) -> (&'static str, String) {
     let Some(field) = field else { return ("text", String::new()) };
-    let content_type = text_of(member(&field, "contentType").cloned());
-    let content = text_of(member(&field, "content").cloned()).unwrap_or_default();
+    let text = |name| field.member(name).cloned().and_then(Field::into_string);
+    let (content_type, content) = (text("contentType"), text("content").unwrap_or_default());
     let body_type = match content_type.as_deref() {
         Some("html") => "html",
         _ => "text",
@@ -189,19 +158,13 @@ fn extra(dynamic: Vec<(String, Json)>) -> Option<String> {
 }
 
 fn attachments(record: &mut Record) -> Result<Vec<DraftAttachment>, Error> {
-    let children = std::mem::take(&mut record.children);
-    let mut attachments = Vec::new();
-    for (navigation, records) in children {
-        if navigation.name != "attachments" {
-            let problem = "cannot be sent with a post";
-            return Err(Error::property(at(record, navigation.name), problem));
-        }
-        count_at_most(record, navigation.name, records.len(), limits::ATTACHMENTS_MAX)?;
-        for child in records {
-            attachments.push(attachment(child)?);
-        }
+    let children = record.take_children("attachments").unwrap_or_default();
+    if let Some((navigation, _)) = record.children.first() {
+        let problem = "cannot be sent with a post";
+        return Err(Error::property(at(record, navigation.name), problem));
     }
-    Ok(attachments)
+    count_at_most(record, "attachments", children.len(), limits::ATTACHMENTS_MAX)?;
+    children.into_iter().map(attachment).collect()
 }
 
 fn attachment(mut record: Record) -> Result<DraftAttachment, Error> {
@@ -216,21 +179,24 @@ fn attachment(mut record: Record) -> Result<DraftAttachment, Error> {
         return Err(Error::property(property, problem));
     }
     let named = at(&record, "name");
-    let name = text_of(record.take("name"))
+    let name = record
+        .take("name")
+        .and_then(Field::into_string)
         .filter(|it| !it.is_empty())
         .ok_or_else(|| Error::property(&named, "is required for a file attachment"))?;
     at_most(named, &name, limits::NAME_CHARS_MAX)?;
-    let content_type = text_of(record.take("contentType")).filter(|it| !it.is_empty());
+    let content_type =
+        record.take("contentType").and_then(Field::into_string).filter(|it| !it.is_empty());
     let content_type =
         content_type.or_else(|| mime_guess::from_path(&name).first_raw().map(str::to_owned));
     if let Some(content_type) = &content_type {
         at_most(at(&record, "contentType"), content_type, limits::NAME_CHARS_MAX)?;
     }
-    let content_id = text_of(record.take("contentId"));
+    let content_id = record.take("contentId").and_then(Field::into_string);
     if let Some(content_id) = &content_id {
         at_most(at(&record, "contentId"), content_id, limits::NAME_CHARS_MAX)?;
     }
-    let is_inline = flag_of(record.take("isInline")).unwrap_or(false);
+    let is_inline = record.take("isInline").and_then(|it| it.as_bool()).unwrap_or(false);
     Ok(DraftAttachment { name, content_type, content_id, is_inline, bytes })
 }
 

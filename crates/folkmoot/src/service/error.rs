@@ -45,6 +45,11 @@ pub(crate) enum Error {
         "One or more added object references already exist for the following modified properties: '{0}'."
     )]
     AlreadyThere(&'static str),
+    /// What was to be changed has changed: its ETag is none of those in `If-Match`.
+    #[error(
+        "The send or update operation could not be performed because the change key passed in the request does not match the current change key for the item."
+    )]
+    Changed,
     /// Another object has the same name.
     #[error("Another object with the same value for property {0} already exists.")]
     Taken(&'static str),
@@ -71,6 +76,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {
             store::Error::Busy | store::Error::Unavailable(_) => Error::Later(error),
+            store::Error::File(_) if error.is_full() => Error::Later(error),
             store::Error::Deadline | store::Error::TooManyRows(_) => Error::Inefficient(error),
             other => Error::Fault(other),
         }

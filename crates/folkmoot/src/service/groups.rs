@@ -3,12 +3,12 @@
 //! **Invariant:** a group that a person made has an owner at all times: the last one cannot leave.
 
 use odata::bind::Path;
-use odata::decode::Record;
+use odata::decode::{Field, Record};
 
 use crate::access::{Denied, Visibility};
 use crate::ids::{GroupId, TenantId, UserId};
 use crate::model::GROUP;
-use crate::service::draft::{at, at_most, flag_of, strings, text_of};
+use crate::service::draft::{at, at_most, strings};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read, users};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
@@ -51,7 +51,10 @@ impl Draft {
 
     fn new(mut record: Record) -> Result<Draft, Error> {
         let mut required = |name: &str| {
-            text_of(record.take(name)).ok_or_else(|| Error::property(name, "is required"))
+            record
+                .take(name)
+                .and_then(Field::into_string)
+                .ok_or_else(|| Error::property(name, "is required"))
         };
         let (display_name, nickname) = (required("displayName")?, required("mailNickname")?);
         let types = strings(&mut record, "groupTypes", 8)?;
@@ -59,10 +62,10 @@ impl Draft {
             let problem = "must hold \"Unified\": only groups with a mailbox have conversations";
             return Err(Error::property("groupTypes", problem));
         }
-        if flag_of(record.take("mailEnabled")) == Some(false) {
+        if record.take("mailEnabled").and_then(|it| it.as_bool()) == Some(false) {
             return Err(Error::property("mailEnabled", "must be true for a Unified group"));
         }
-        let visibility = match text_of(record.take("visibility")) {
+        let visibility = match record.take("visibility").and_then(Field::into_string) {
             None => Visibility::Public,
             Some(name) => Visibility::parse(&name).ok_or_else(|| {
                 Error::property("visibility", "must be Public, Private or HiddenMembership")
@@ -71,9 +74,12 @@ impl Draft {
         let draft = Draft {
             display_name,
             nickname,
-            description: text_of(record.take("description")),
+            description: record.take("description").and_then(Field::into_string),
             visibility,
-            security_enabled: flag_of(record.take("securityEnabled")).unwrap_or(false),
+            security_enabled: record
+                .take("securityEnabled")
+                .and_then(|it| it.as_bool())
+                .unwrap_or(false),
             behavior: strings(&mut record, "resourceBehaviorOptions", 20)?,
         };
         draft.check()?;
@@ -199,6 +205,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 at.access.may_manage()?;
                 let (id, maker) = (at.group()?.id, maker(ctx));
+                resolve::check_if_match(tx, ctx, &at).await?;
                 groups::delete(tx, id, maker.now).await?;
                 changed(tx, &maker, id, Kind::Group, Op::Deleted, id.0);
                 Ok(())
@@ -257,13 +264,14 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                 if ctx.caller.user != Some(user) {
                     at.access.may_manage()?;
                 }
-                if !groups::remove(tx, role, group, user).await? {
-                    return Err(Error::ResourceNotFound(user.to_string()));
-                }
-                if role == Role::Owner && groups::owners(tx, group).await? == 0 {
+                let there = groups::is_on(tx, role, group, user).await?;
+                if there && role == Role::Owner && groups::owners(tx, group).await? == 1 {
                     let why = "The group must have at least one owner, hence this owner cannot be \
                         removed.";
                     return Err(Error::Request(why.into()));
+                }
+                if !groups::remove(tx, role, group, user).await? {
+                    return Err(Error::ResourceNotFound(user.to_string()));
                 }
                 changed(tx, &maker(ctx), group, kind(role), Op::Deleted, user.0);
                 Ok(())

@@ -42,6 +42,8 @@ pub(crate) const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };
 pub(crate) const SKIP_MAX: u64 = 10_000;
 /// Rows of a whole answer, its expansions included.
 pub(crate) const ROWS_MAX: usize = 10_000;
+/// Bytes of an answer past which its pages end before their time, with a link to the next.
+pub(crate) const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// The longest that one read may run.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// Commands and reads that may wait for the store, each.

@@ -27,8 +27,11 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
-use crate::store::Store;
 use crate::store::feed::Actor;
+use crate::store::{self, Store, blobs};
+
+/// How long a blob is kept that nothing refers to: an upload has that long to be used.
+const BLOB_KEPT_TICKS: i64 = 24 * 3_600 * 10_000_000;
 
 /// What a request is carried out with.
 #[derive(Clone)]
@@ -39,6 +42,10 @@ pub(crate) struct Ctx {
     caller: Caller,
     /// What links in the answer begin with, such as `https://host/v1.0`.
     root: String,
+    /// Whether `@odata.*` annotations other than links and counts are wanted.
+    annotations: bool,
+    /// ETags, one of which what is removed must have; none: any.
+    if_match: Vec<String>,
 }
 
 /// Where every request's [`Ctx`] comes from.
@@ -60,10 +67,39 @@ impl Service {
         &self.clock
     }
 
+    /// Removes blobs that nothing has referred to for a day; how many.
+    pub(crate) async fn collect_blobs(&self) -> Result<usize, Error> {
+        let before = self.clock.now().ticks - BLOB_KEPT_TICKS;
+        let folder = self.store.blobs().to_owned();
+        tokio::task::spawn_blocking(move || blobs::sweep(&folder))
+            .await
+            .map_err(|error| store::Error::Defect(error.to_string()))??;
+        let mut removed = 0;
+        loop {
+            let unused =
+                self.store.read((), move |tx, ()| Box::pin(blobs::unused(tx, before))).await?;
+            if unused.is_empty() {
+                return Ok(removed);
+            }
+            removed += unused.len();
+            for it in unused {
+                self.store
+                    .write(it.group.0, it, move |tx, it| Box::pin(blobs::remove(tx, it, before)))
+                    .await?;
+            }
+        }
+    }
+
     /// What a request of `caller` is carried out with; links in its answer begin with `root`.
-    pub(crate) fn ctx(&self, caller: Caller, root: String) -> Ctx {
+    pub(crate) fn ctx(
+        &self,
+        caller: Caller,
+        root: String,
+        annotations: bool,
+        if_match: Vec<String>,
+    ) -> Ctx {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        Ctx { store, clock, answers: self.answers.clone(), caller, root }
+        Ctx { store, clock, answers: self.answers.clone(), caller, root, annotations, if_match }
     }
 }
 

@@ -3,6 +3,8 @@
 //! **Invariant:** a post, what its thread and conversation show of it and the feed's word of it are
 //! one command.
 
+use std::collections::HashSet;
+
 use odata::bind::Path;
 use odata::decode::Record;
 
@@ -28,8 +30,7 @@ pub(super) struct Prepared {
 
 /// Reads a post out of a record and puts large attachments on the disk, before the writer's queue.
 ///
-/// A large attachment needs the group's folder, so the path is resolved once more then, on a reader:
-/// what the caller may not post to, they cannot fill either.
+/// A large attachment's row is a command of its own then, before its file.
 pub(super) async fn prepare(ctx: &Ctx, path: &Path, record: Record) -> Result<Prepared, Error> {
     let import = ctx.caller.scopes.intersects(Scopes::of(&[Scope::FolkmootImportAll]));
     let mut draft = Draft::new(record, import && ctx.caller.user.is_none())?;
@@ -37,35 +38,51 @@ pub(super) async fn prepare(ctx: &Ctx, path: &Path, record: Record) -> Result<Pr
     if files.is_empty() {
         return Ok(Prepared { draft, attachments: Vec::new() });
     }
+    let attachments: Vec<_> = files
+        .into_iter()
+        .map(|file| NewAttachment {
+            id: AttachmentId(ctx.clock.id()),
+            name: file.name,
+            content_type: file.content_type,
+            content_id: file.content_id,
+            is_inline: file.is_inline,
+            blob: Blob::new(file.bytes),
+        })
+        .collect();
+    if attachments.iter().any(|it| it.blob.is_large()) {
+        keep_large(ctx, path, &attachments).await?;
+    }
+    Ok(Prepared { draft, attachments })
+}
+
+/// Puts large blobs on the disk, each after its row.
+async fn keep_large(ctx: &Ctx, path: &Path, attachments: &[NewAttachment]) -> Result<(), Error> {
+    let large: Vec<_> =
+        attachments.iter().map(|it| it.blob.clone()).filter(Blob::is_large).collect();
+    let large = std::sync::Arc::new(large);
+    let input = (ctx.clone(), path.clone(), large.clone());
     let group = ctx
         .store
-        .read((ctx.clone(), path.clone()), |tx, (ctx, path)| {
+        .write(ctx.scope(path), input, |tx, (ctx, path, large)| {
             Box::pin(async move {
-                let at = resolve::resolve(tx, ctx, path, false).await?;
+                // What the caller may not post to, they cannot fill either.
+                let at = resolve::resolve(tx, ctx, path, true).await?;
                 at.access.may_post()?;
-                Ok::<_, Error>(at.group()?.id)
+                let group = at.group()?.id;
+                for blob in large.iter() {
+                    blob.insert(tx, group, ctx.now().ticks).await?;
+                }
+                Ok::<_, Error>(group)
             })
         })
         .await?;
-    let (folder, clock) = (ctx.store.blobs().to_owned(), ctx.clock.clone());
-    let attachments = tokio::task::spawn_blocking(move || {
-        files
-            .into_iter()
-            .map(|file| {
-                Ok(NewAttachment {
-                    id: AttachmentId(clock.id()),
-                    name: file.name,
-                    content_type: file.content_type,
-                    content_id: file.content_id,
-                    is_inline: file.is_inline,
-                    blob: Blob::prepare(&folder, group, file.bytes)?,
-                })
-            })
-            .collect::<Result<Vec<_>, crate::store::Error>>()
+    let folder = ctx.store.blobs().to_owned();
+    tokio::task::spawn_blocking(move || {
+        large.iter().try_for_each(|blob| blob.keep(&folder, group))
     })
     .await
     .map_err(|error| crate::store::Error::Defect(error.to_string()))??;
-    Ok(Prepared { draft, attachments })
+    Ok(())
 }
 
 /// Where a new post goes.
@@ -218,12 +235,7 @@ async fn add_recipients(
 ) -> Result<(), Error> {
     let mut all = draft::recipients_of(known);
     let before = all.len();
-    merge(&mut all, new);
-    if all.len() > limits::RECIPIENTS_MAX {
-        let max = limits::RECIPIENTS_MAX;
-        let problem = format!("would give the thread {} recipients; the limit is {max}", all.len());
-        return Err(Error::property("newParticipants", problem));
-    }
+    merge(&mut all, new)?;
     if all.len() > before {
         let json = draft::recipients_json(&all);
         threads::set_recipients(tx, post.group, post.thread, &json).await?;
@@ -231,12 +243,22 @@ async fn add_recipients(
     Ok(())
 }
 
-/// Adds those whose address is not there yet.
-pub(super) fn merge(all: &mut Vec<Party>, new: &[Party]) {
+/// Adds those whose address is not there yet, unless the thread would have too many.
+pub(super) fn merge(all: &mut Vec<Party>, new: &[Party]) -> Result<(), Error> {
+    let before = all.len();
+    let mut known: HashSet<String> =
+        all.iter().map(|it| text::fold(&it.address).into_owned()).collect();
     for party in new {
-        let address = text::fold(&party.address).into_owned();
-        if !all.iter().any(|it| text::fold(&it.address) == address) {
+        if known.insert(text::fold(&party.address).into_owned()) {
             all.push(party.clone());
         }
     }
+    // The group itself is one and does not count.
+    let people = all.len().saturating_sub(1);
+    if all.len() > before && people > limits::RECIPIENTS_MAX {
+        let max = limits::RECIPIENTS_MAX;
+        let problem = format!("would give the thread {people} recipients; the limit is {max}");
+        return Err(Error::property("newParticipants", problem));
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits};
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
-use crate::store::read::{self, Budget, Found};
+use crate::store::read::{self, Budget, Found, PageEnd};
 use crate::store::{Tx, etag, skiptoken};
 
 /// A bound GET.
@@ -27,8 +27,6 @@ pub(crate) struct Read {
     pub(crate) options: Options,
     /// The address below the root as the client wrote it, for the same.
     pub(crate) self_path: String,
-    /// Whether `@odata.*` annotations other than links and counts are wanted.
-    pub(crate) annotations: bool,
 }
 
 /// What a GET is answered with.
@@ -63,6 +61,15 @@ pub(crate) async fn read(
     Ok(answer)
 }
 
+/// Whether the caller may see where `path` leads, for a request that is refused for another reason.
+pub(crate) async fn may_reach(ctx: &Ctx, path: Path) -> Result<(), Error> {
+    ctx.store
+        .read((ctx.clone(), path), |tx, (ctx, path)| {
+            Box::pin(async move { resolve::resolve(tx, ctx, path, false).await.map(|_| ()) })
+        })
+        .await
+}
+
 async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error> {
     let at = resolve::resolve(tx, ctx, &request.path, false).await?;
     let into_content = |(_, it): &(_, &Navigation)| entity_of((it.target)()).in_group;
@@ -75,11 +82,11 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
         _ if at.single => {
             let mut body = b"{".to_vec();
             let url = format!("{}/{}", ctx.root, at.url);
-            if request.annotations {
-                let context = entity_context(ctx, &at, &request.query);
+            if ctx.annotations {
+                let context = entity_context(ctx, &at, &select_list(request));
                 push_member(&mut body, "@odata.context", &context);
             }
-            let found = entity(tx, &at, &request.query, request.annotations, &url, &mut body);
+            let found = entity(tx, &at, &request.query, ctx.annotations, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
             // Expanded entities have versions of their own, which the ETag does not cover.
@@ -103,19 +110,13 @@ async fn entity(
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
-    let mut budget = Budget::new(limits::ROWS_MAX);
+    let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
     Ok(read::one(tx, &node, at.place, at.id, url, &mut budget, body).await?)
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(
-        tx.db(),
-        &request.query,
-        &at.access,
-        at.declared,
-        request.annotations,
-        limits::PAGES,
-    );
+    let node =
+        Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.annotations, limits::PAGES);
     let fingerprint = read::fingerprint(&request.options);
     let after = match &request.query.skip_token {
         Some(token) => {
@@ -128,8 +129,8 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         None => None,
     };
     let mut body = b"{".to_vec();
-    if request.annotations {
-        let list = select_list(&request.query);
+    if ctx.annotations {
+        let list = select_list(request);
         let context = format!("{}/$metadata#{}{list}", ctx.root, at.context);
         push_member(&mut body, "@odata.context", &context);
         body.push(b',');
@@ -139,12 +140,12 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         body.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     body.extend_from_slice(b"\"value\":[");
-    let mut budget = Budget::new(limits::ROWS_MAX);
+    let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
     let url = format!("{}/{}", ctx.root, at.url);
     let after = after.as_deref();
     let end = read::page(tx, &node, at.place, after, &url, &mut budget, &mut body).await?;
     body.push(b']');
-    if let Some(key) = end.next {
+    if let PageEnd::After(key) = end {
         let mut options = request.options.clone();
         options.skip = None;
         options.skip_token = Some(skiptoken::encode(fingerprint, &key));
@@ -181,13 +182,17 @@ pub(crate) async fn written(
     type_sent: Option<&str>,
 ) -> Result<(Vec<u8>, String), Error> {
     let mut body = b"{".to_vec();
-    push_member(&mut body, "@odata.context", &entity_context(ctx, at, query));
-    if let Some(ty) = type_sent {
+    if ctx.annotations {
+        push_member(&mut body, "@odata.context", &entity_context(ctx, at, ""));
+    }
+    if let Some(ty) = type_sent.filter(|_| ctx.annotations) {
         body.push(b',');
         push_member(&mut body, "@odata.type", ty);
     }
     let url = format!("{}/{}", ctx.root, at.url);
-    let found = entity(tx, at, query, true, &url, &mut body).await?.ok_or(Error::ItemNotFound)?;
+    let found = entity(tx, at, query, ctx.annotations, &url, &mut body)
+        .await?
+        .ok_or(Error::ItemNotFound)?;
     Ok((body, etag(found.version)))
 }
 
@@ -206,18 +211,22 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
     }
 }
 
-fn entity_context(ctx: &Ctx, at: &Target, query: &Query) -> String {
-    format!("{}/$metadata#{}{}/$entity", ctx.root, at.context, select_list(query))
+fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {
+    format!("{}/$metadata#{}{list}/$entity", ctx.root, at.context)
 }
 
-fn select_list(query: &Query) -> String {
-    match &query.select {
-        Some(selected) => {
-            let names: Vec<_> = selected.iter().map(|it| it.name).collect();
-            format!("({})", names.join(","))
-        }
-        None => String::new(),
+/// What was selected, in the order in which it was asked for, under the model's names.
+fn select_list(request: &Read) -> String {
+    if request.options.select.is_empty() {
+        return String::new();
     }
+    let entity = request.query.entity;
+    let item = |path: &Vec<String>| match &path[..] {
+        [name] => entity.property(name).map_or_else(|| name.clone(), |it| it.name.to_owned()),
+        path => path.join("/"),
+    };
+    let items: Vec<_> = request.options.select.iter().map(item).collect();
+    format!("({})", items.join(","))
 }
 
 fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {

@@ -13,7 +13,7 @@ use crate::ids::{self, GroupId, UserId};
 use crate::model::{Entity, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
-use crate::store::{Tx, groups, read, users};
+use crate::store::{Tx, etag, groups, read, users};
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -186,6 +186,16 @@ async fn exists(tx: &mut Tx, at: &Target) -> Result<Uuid, Error> {
     found.ok_or_else(|| missing(at))
 }
 
+/// Refuses where the entity that `at` leads to has changed since the caller looked (`If-Match`).
+pub(crate) async fn check_if_match(tx: &mut Tx, ctx: &Ctx, at: &Target) -> Result<(), Error> {
+    if ctx.if_match.is_empty() {
+        return Ok(());
+    }
+    let version = read::version(tx, &at.access, at.entity, at.place, at.id()?).await?;
+    let etag = etag(version.ok_or_else(|| missing(at))?);
+    if ctx.if_match.contains(&etag) { Ok(()) } else { Err(Error::Changed) }
+}
+
 /// The error for an entity that is not there.
 pub(crate) fn missing(at: &Target) -> Error {
     match (at.entity.in_group, at.id) {
@@ -217,6 +227,7 @@ fn reference_key(reference: &str) -> Result<String, Error> {
         ))
     };
     let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     let segments = odata::syntax::parse_path(path, &super::limits::URL).map_err(|_| bad())?;
     let mut from_end = segments.iter().rev();
     let last = from_end.next().ok_or_else(bad)?;

@@ -3,12 +3,13 @@
 //! **Invariant:** a thread never stands without a post; the last thread takes its conversation along.
 
 use odata::bind::Path;
-use odata::decode::Record;
-use odata::edm::Navigation;
+use odata::decode::{Field, Record};
+use odata::edm::Property;
+use odata::value::Value;
 
 use crate::ids::{ConversationId, GroupId, ThreadId};
 use crate::model::THREAD;
-use crate::service::draft::{at, at_most, recipients_json, text_of};
+use crate::service::draft::{at, at_most, recipients_json};
 use crate::service::posts::{self, Home, Prepared, Ready};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read};
@@ -20,11 +21,12 @@ use crate::store::{self, Tx};
 
 /// Starts a thread in the group, or in the conversation, whose `threads` `path` leads to.
 pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
-    let topic = text_of(record.take("topic"));
+    let topic = record.take("topic").and_then(Field::into_string);
     if let Some(topic) = &topic {
         at_most(at(&record, "topic"), topic, limits::TOPIC_CHARS_MAX)?;
     }
     let type_sent = record.type_sent.take();
+    nothing_else(&record)?;
     let post = only_child(&mut record, "posts")?;
     let prepared = posts::prepare(ctx, &path, post).await?;
     let scope = ctx.scope(&path);
@@ -50,11 +52,25 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
         .await
 }
 
+/// Refuses what a client sent that a new conversation or thread cannot have: links to others, and a
+/// lock. What the server computes is ignored, as in Graph.
+pub(super) fn nothing_else(record: &Record) -> Result<(), Error> {
+    if let Some((navigation, _)) = record.binds.first() {
+        let property = at(record, &format!("{}@odata.bind", navigation.name));
+        return Err(Error::property(property, "cannot be bound"));
+    }
+    let locked = |(property, field): &&(&'static Property, Field)| {
+        property.name == "isLocked" && *field == Field::Value(Value::Boolean(true))
+    };
+    match record.properties.iter().find(locked) {
+        Some(_) => Err(Error::property(at(record, "isLocked"), "cannot be true of a new thread")),
+        None => Ok(()),
+    }
+}
+
 /// The one record that a navigation must hold, no more and no less.
 pub(super) fn only_child(record: &mut Record, name: &str) -> Result<Record, Error> {
-    let is = |it: &(&'static Navigation, Vec<Record>)| it.0.name == name;
-    let found = record.children.iter().position(is);
-    let mut records = found.map(|at| record.children.remove(at).1).unwrap_or_default();
+    let mut records = record.take_children(name).unwrap_or_default();
     match (records.pop(), records.len()) {
         (Some(record), 0) => Ok(record),
         (_, more) => {
@@ -128,6 +144,8 @@ async fn insert_into(
     let home = Home { conversation, thread: id, topic, in_reply_to: None };
     let ready = posts::ready(tx, ctx, &at.access, prepared, home).await?;
     let Ready { post, summary, new_participants } = ready;
+    let mut to = vec![Party { name: facts.display_name.clone(), address: facts.mail.clone() }];
+    posts::merge(&mut to, new_participants)?;
     if new {
         let conversation = NewConversation {
             group,
@@ -139,8 +157,6 @@ async fn insert_into(
         };
         conversations::insert(tx, &conversation, ctx.now().ticks).await?;
     }
-    let mut to = vec![Party { name: facts.display_name.clone(), address: facts.mail.clone() }];
-    posts::merge(&mut to, new_participants);
     let thread = NewThread {
         group,
         id,
@@ -189,6 +205,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 let thread = threads::find(tx, group, id).await?.ok_or(Error::ItemNotFound)?;
                 let conversation = thread.conversation;
                 may_remove(tx, &at, Owner::Thread(id)).await?;
+                resolve::check_if_match(tx, ctx, &at).await?;
                 remove(tx, ctx, group, conversation, id).await?;
                 let left = threads::of_conversation(tx, group, conversation).await?;
                 if left.is_empty() {

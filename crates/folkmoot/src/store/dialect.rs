@@ -28,8 +28,10 @@ impl Db {
         }
     }
 
-    /// One text member of an element that is an object, by a path of declared names.
+    /// One text member of an element that is an object, by a path of declared names; the object is
+    /// folded, its names too.
     pub(super) fn json_member(self, alias: &str, path: &[&str]) -> String {
+        let path: Vec<_> = path.iter().map(|it| it.to_ascii_lowercase()).collect();
         match self {
             Db::Sqlite => format!("json_extract({alias}.value, '$.{}')", path.join(".")),
             Db::Postgres => format!("({alias}.value #>> '{{{}}}')", path.join(",")),

@@ -41,3 +41,11 @@ pub(crate) enum Error {
     #[error("a file of the store: {0}")]
     File(#[from] std::io::Error),
 }
+
+impl Error {
+    /// Whether a disk has no room: the same may succeed later.
+    pub(crate) fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Error::File(error) if matches!(error.kind(), StorageFull | QuotaExceeded))
+    }
+}

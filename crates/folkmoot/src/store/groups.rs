@@ -173,6 +173,20 @@ pub(crate) async fn remove(
     Ok(tx.execute(sql, binds![group, user]).await? > 0)
 }
 
+/// Whether a user is on one of the group's lists.
+pub(crate) async fn is_on(
+    tx: &mut Tx,
+    role: Role,
+    group: GroupId,
+    user: UserId,
+) -> Result<bool, Error> {
+    let sql = match role {
+        Role::Member => "select 1 from group_members where group_id = $1 and user_id = $2",
+        Role::Owner => "select 1 from group_owners where group_id = $1 and user_id = $2",
+    };
+    Ok(tx.first(sql, binds![group, user], |_| Ok(())).await?.is_some())
+}
+
 /// How many owners a group has.
 pub(crate) async fn owners(tx: &mut Tx, group: GroupId) -> Result<i64, Error> {
     let sql = "select count(*) from group_owners where group_id = $1";

@@ -78,7 +78,7 @@ pub(crate) struct Settings {
 impl Store {
     /// Opens the store, made and given its schema where it is new.
     pub(crate) async fn open(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
-        std::fs::create_dir_all(&settings.folder)?;
+        blobs::make_folder(&settings.folder)?;
         let blobs = settings.folder.join("blobs");
         let Settings { queue, read_deadline, .. } = *settings;
         let migrate = async |tx: &mut Tx| migrate::migrate(tx, clock).await;

@@ -102,7 +102,8 @@ impl<'q> Node<'q> {
     ) -> Node<'q> {
         let entity = entity_of(query.entity);
         let shown = shown(entity, query);
-        let mut program = Program::new(entity, &shown, annotations, declared);
+        let mut program =
+            Program::new(entity, &shown, annotations, declared, query.select.is_none());
         let keys = keys(entity, &query.order_by);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {

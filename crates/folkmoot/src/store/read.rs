@@ -19,12 +19,14 @@ use crate::store::sql::{Bind, Statement};
 pub(crate) struct Budget {
     left: usize,
     max: usize,
+    /// Bytes of the answer past which a page ends before its time.
+    bytes: usize,
 }
 
 impl Budget {
-    /// A budget of `max` rows.
-    pub(crate) fn new(max: usize) -> Budget {
-        Budget { left: max, max }
+    /// A budget of `max` rows and `bytes` bytes.
+    pub(crate) fn new(max: usize, bytes: usize) -> Budget {
+        Budget { left: max, max, bytes }
     }
 
     fn spend(&mut self) -> Result<(), Error> {
@@ -35,9 +37,13 @@ impl Budget {
 
 /// The end of a page.
 #[derive(Debug)]
-pub(crate) struct PageEnd {
-    /// The sort key of the last row, where there are more.
-    pub(crate) next: Option<Vec<Bind<'static>>>,
+pub(crate) enum PageEnd {
+    /// There is no more.
+    Last,
+    /// There is more after the row with this sort key.
+    After(Vec<Bind<'static>>),
+    /// There may be more: the answer was full before the first row.
+    Full,
 }
 
 /// One entity, found.
@@ -65,29 +71,32 @@ pub(crate) async fn page(
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
+    if out.len() > budget.bytes {
+        return Ok(PageEnd::Full);
+    }
     let statement = node.page(place, after);
     if !node.expand.is_empty() {
         return page_with_expansions(tx, node, &statement, url, budget, out).await;
     }
     let blobs = tx.blobs().to_owned();
     let (mut rows, mut last, mut more) = (0, None, false);
-    tx.query(&statement.sql, &statement.binds, |row| {
-        if rows == node.page {
+    tx.query_while(&statement.sql, &statement.binds, |row| {
+        if last.is_some() {
             more = true;
-            return Ok(());
+            return Ok(false);
         }
         budget.spend()?;
         rows += 1;
         out.extend_from_slice(if rows > 1 { b",{" } else { b"{" });
         node.program.write(&row, &blobs, out)?;
         out.push(b'}');
-        if rows == node.page {
+        if rows == node.page || out.len() > budget.bytes {
             last = Some(node.key_of(&row)?);
         }
-        Ok(())
+        Ok(true)
     })
     .await?;
-    Ok(PageEnd { next: last.filter(|_| more) })
+    Ok(last.filter(|_| more).map_or(PageEnd::Last, PageEnd::After))
 }
 
 async fn page_with_expansions(
@@ -98,18 +107,23 @@ async fn page_with_expansions(
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
-    let mut rows = written(tx, node, statement, budget).await?;
-    let more = rows.len() > node.page;
+    let mut rows = written(tx, node, statement, budget, out.len()).await?;
+    let mut more = rows.len() > node.page;
     rows.truncate(node.page);
-    let last = rows.last_mut().and_then(|(_, row)| row.key.take());
-    for (at, (json, row)) in rows.into_iter().enumerate() {
+    let mut last = None;
+    for (at, (json, mut row)) in rows.into_iter().enumerate() {
+        if at > 0 && out.len() > budget.bytes {
+            more = true;
+            break;
+        }
+        last = row.key.take();
         out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
         out.extend_from_slice(&json);
         let url = format!("{url}/{}", row.parent.id.hyphenated());
         expansions(tx, node, row.parent, &url, budget, out).await?;
         out.push(b'}');
     }
-    Ok(PageEnd { next: last.filter(|_| more) })
+    Ok(last.filter(|_| more).map_or(PageEnd::Last, PageEnd::After))
 }
 
 async fn written(
@@ -117,17 +131,20 @@ async fn written(
     node: &Node<'_>,
     statement: &Statement,
     budget: &mut Budget,
+    mut bytes: usize,
 ) -> Result<Vec<(Vec<u8>, Written)>, Error> {
     let blobs = tx.blobs().to_owned();
     let mut rows = Vec::new();
-    tx.query(&statement.sql, &statement.binds, |row| {
+    tx.query_while(&statement.sql, &statement.binds, |row| {
         if rows.len() < node.page {
             budget.spend()?;
         }
         let mut json = Vec::new();
         node.program.write(&row, &blobs, &mut json)?;
+        bytes += json.len();
         rows.push((json, node.written(&row)?));
-        Ok(())
+        // One row more than fits, so that a next page shows.
+        Ok(bytes <= budget.bytes || rows.len() < 2)
     })
     .await?;
     Ok(rows)
@@ -195,11 +212,17 @@ fn expansions<'a>(
                 let total = count(tx, &item.node, place).await?;
                 out.extend_from_slice(format!(",\"{name}@odata.count\":{total}").as_bytes());
             }
-            if let Some(key) = end.next {
-                let mut options = item.options.clone();
-                options.skip = None;
-                let token = skiptoken::encode(fingerprint(&options), &key);
-                options.skip_token = Some(token);
+            let mut options = item.options.clone();
+            let more = match end {
+                PageEnd::Last => false,
+                PageEnd::After(key) => {
+                    options.skip = None;
+                    options.skip_token = Some(skiptoken::encode(fingerprint(&options), &key));
+                    true
+                }
+                PageEnd::Full => true,
+            };
+            if more {
                 let link = format!("{url}?{}", odata::syntax::print_query(&options));
                 out.extend_from_slice(format!(",\"{name}@odata.nextLink\":").as_bytes());
                 odata::json::write_string(out, &link);
@@ -233,6 +256,21 @@ pub(crate) async fn find(
         sql.push(" and t0.id = ").bind(id);
     }
     tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
+}
+
+/// The version of an entity, if it is there and the caller may see it.
+pub(crate) async fn version(
+    tx: &mut Tx,
+    access: &crate::access::Access,
+    entity: &'static Entity,
+    place: Place,
+    id: Uuid,
+) -> Result<Option<i64>, Error> {
+    let mut sql = Statement::new(tx.db());
+    sql.push("select t0.version from ");
+    plan::from(&mut sql, access, entity, place);
+    sql.push(" and t0.id = ").bind(id);
+    tx.first(&sql.sql, &sql.binds, |row| row.int(0)).await
 }
 
 /// A number that differs for options that ask another question; where to begin is not part of it.

@@ -66,6 +66,7 @@ impl Program {
         properties: &[&'static Property],
         with_annotations: bool,
         typed: bool,
+        all: bool,
     ) -> Program {
         let mut program = Program::default();
         if with_annotations {
@@ -80,7 +81,8 @@ impl Program {
             let shape = program.shape(property, entity.source(property));
             program.field(property.name, shape);
         }
-        if entity.edm.open {
+        // What is not declared cannot be selected by name: it comes with everything or not at all.
+        if entity.edm.open && all {
             let extra = program.column("t0.extra".into());
             program.fields.push(Field { lead: Vec::new(), shape: Shape::Dynamic(extra) });
         }

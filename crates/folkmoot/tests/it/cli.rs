@@ -1,6 +1,6 @@
 //! The program as operators and scripts use it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::process::Command;
 
 use serde_json::json;
@@ -180,4 +180,49 @@ fn health_is_told_without_a_token() {
     assert_eq!(server.anonymous().get("/healthz").status, 200);
     assert_eq!(server.anonymous().get("/readyz").status, 200);
     assert_eq!(server.anonymous().get("/metrics").status, 404);
+}
+
+/// Keys and private words are in the data folder.
+#[test]
+fn the_data_is_for_its_owner_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let above = TempDir::new().unwrap();
+    let data = above.path().join("new/data");
+    let done = folkmoot(&["token", "--user", "ada@example.org"], &data);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in std::fs::read_dir(&data).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+/// Whoever starts a server by hand is told a command that works as it stands.
+#[test]
+fn a_terminal_is_shown_a_command_to_paste() {
+    for tls in ["", " --tls dev"] {
+        let folder = TempDir::new().unwrap();
+        // `script` gives the server a terminal. A relative folder, as one is typed.
+        let serve = format!("exec {BINARY} serve --listen 127.0.0.1:0 --data data{tls}");
+        let mut server = Command::new("script")
+            .args(["--quiet", "--flush", "--return", "--command", &serve, "/dev/null"])
+            .current_dir(folder.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut shown = String::new();
+        let mut lines = std::io::BufReader::new(server.stdout.take().unwrap()).lines();
+        while !shown.contains("/v1.0/groups") {
+            shown.push_str(&lines.next().unwrap().unwrap());
+            shown.push('\n');
+        }
+        let command = shown[shown.find("TOKEN=").unwrap()..].replace('\r', "");
+        let done = Command::new("bash").args(["-c", &command]).current_dir("/").output().unwrap();
+        let answer = String::from_utf8_lossy(&done.stdout);
+        assert!(answer.contains("\"displayName\":\"Readers\""), "{command}\n{answer}");
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
 }

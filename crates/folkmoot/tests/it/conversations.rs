@@ -1,5 +1,6 @@
 //! Conversations with their threads, posts and attachments.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server};
@@ -322,4 +323,99 @@ fn the_last_thread_takes_its_conversation_along() {
     assert_eq!(left["uniqueSenders"], json!(["ada"]));
     it.ada.delete(&format!("{path}/threads/{first}")).empty(204);
     it.ada.get(&path).refused(404, "ErrorItemNotFound");
+}
+
+#[test]
+fn what_a_new_conversation_cannot_have_is_refused_by_name() {
+    let it = setup();
+    let post = json!([{"body": {"content": "x"}}]);
+    for (body, named) in [
+        (json!({"topic": "a", "threads": [{"topic": "b", "posts": post}]}), "threads[0].topic"),
+        (
+            json!({"topic": "a", "threads": [{"isLocked": true, "posts": post}]}),
+            "threads[0].isLocked",
+        ),
+        (json!({"topic": "a", "threads@odata.bind": ["threads/1"]}), "threads@odata.bind"),
+    ] {
+        let why = it.ada.post(&it.path("conversations"), &body).refused(400, "Request_BadRequest");
+        assert!(why.contains(named), "{body}: {why}");
+    }
+    let same = json!({"topic": "a", "threads": [{"topic": "a", "isLocked": false, "posts": post}]});
+    it.ada.post(&it.path("conversations"), &same).created();
+}
+
+#[test]
+fn undeclared_properties_come_with_everything_or_not_at_all() {
+    let it = setup();
+    let [_, thread, _] = it.ada.talk(&it.group, "x", "y");
+    let reply = json!({"post": {"body": {"content": "z"}, "colour": "red"}});
+    it.ada.post(&it.path(&format!("threads/{thread}/reply")), &reply).empty(202);
+    let newest = |query: &str| {
+        let posts = it.ada.all(&it.path(&format!("threads/{thread}/posts{query}")));
+        posts[1].clone()
+    };
+    assert_eq!(newest("")["colour"], "red");
+    assert!(newest("?$select=id").get("colour").is_none());
+}
+
+#[test]
+fn a_reference_is_understood_in_every_spelling() {
+    let it = setup();
+    let [conversation, ..] = it.ada.talk(&it.group, "x", "y");
+    for reference in [
+        format!(
+            "https://graph.microsoft.com/v1.0/groups/{}/conversations/{conversation}",
+            it.group
+        ),
+        format!(
+            "https://x/v1.0/me/joinedTeams/{}/conversations/{conversation}?$select=id",
+            it.group
+        ),
+        format!("groups('{}')/conversations('{conversation}')", it.group),
+    ] {
+        let body = json!({"@odata.id": reference});
+        it.ada.post(&it.path("conversations/$ref"), &body).empty(204);
+    }
+}
+
+/// The disk holds a large attachment for as long as something refers to it, and a day more.
+#[test]
+fn files_that_nothing_refers_to_are_removed_after_a_day() {
+    let server = Server::durable();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [_, kept, _] = ada.talk(&group, "kept", "y");
+    let [gone, ..] = ada.talk(&group, "gone", "y");
+    let attach = |fill: char| {
+        let bytes = base64::prelude::BASE64_STANDARD.encode(fill.to_string().repeat(100_000));
+        json!({"post": {"body": {"content": "see"}, "attachments": [{
+            "@odata.type": "#microsoft.graph.fileAttachment", "name": "a.txt", "contentBytes": bytes
+        }]}})
+    };
+    let reply = |thread: &str, body: &Value| {
+        ada.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), body)
+    };
+    reply(&kept, &attach('k')).empty(202);
+    let thread = ada.get(&format!("/v1.0/groups/{group}/conversations/{gone}/threads")).ok();
+    reply(thread["value"][0]["id"].as_str().unwrap(), &attach('g')).empty(202);
+    // A reply that comes to nothing leaves nothing either.
+    let unknown = "8d12587e-587e-8d12-7e58-128d7e58128d";
+    reply(unknown, &attach('u')).refused(404, "ErrorItemNotFound");
+    ada.delete(&format!("/v1.0/groups/{group}/conversations/{gone}")).empty(204);
+    let files = |server: &Server| {
+        std::fs::read_dir(server.data.join("blobs").join(&group)).unwrap().count()
+    };
+    assert_eq!(files(&server), 2);
+    let server = server.kill_and_restart();
+    assert_eq!(files(&server), 2);
+    // Two days later: ticks are of 100 ns.
+    server.change("update blobs set touched_at = touched_at - 1728000000000");
+    let server = server.kill_and_restart();
+    while files(&server) > 1 {
+        std::thread::yield_now();
+    }
+    let ada = Client { address: server.address.clone(), ..server.user("ada@example.org") };
+    let posts = ada.all(&format!("/v1.0/groups/{group}/threads/{kept}/posts?$expand=attachments"));
+    assert_eq!(posts[1]["attachments"][0]["size"], 100_000);
+    assert_eq!(server.check().status, Some(0));
 }

@@ -55,10 +55,9 @@ fn test_tokens_are_not_for_pages_in_a_browser() {
     assert_eq!(ask(&[("Content-Type", "text/plain")]).status, 415);
     let answer = anonymous.post("/_test/token", &json!({"user": "a@b.c", "app": "x"}));
     assert_eq!(answer.status, 400);
-    assert_eq!(
-        anonymous.post("/_test/token", &json!({"user": "a@b.c", "scopes": ["No"]})).status,
-        400
-    );
+    for body in [json!({"user": "a@b.c", "roles": []}), json!({"app": "x", "scopes": []})] {
+        assert_eq!(anonymous.post("/_test/token", &body).status, 400, "{body}");
+    }
     // A page elsewhere whose name resolves to this machine.
     let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
     let head = format!(
@@ -108,4 +107,31 @@ fn a_fixed_clock_gives_the_same_bytes_in_every_run() {
     let first = run();
     assert!(first.contains("\"lastDeliveredDateTime\":\"2026-01-01T00:00:00Z\""), "{first}");
     assert_eq!(first, run());
+}
+
+#[test]
+fn a_token_has_the_permissions_that_were_asked_for_and_no_more() {
+    let server = Server::start(TempDir::new().unwrap(), &["--ephemeral"]);
+    let anonymous = server.anonymous();
+    let client = |body: &serde_json::Value| {
+        let answer = anonymous.post("/_test/token", body).ok();
+        let token = answer["access_token"].as_str().unwrap().to_owned();
+        Client { address: server.address.clone(), token }
+    };
+    client(&json!({"user": "ada@example.org"})).group("readers", "Public");
+    for scopes in [json!([]), json!(["Mail.Read", "Files.ReadWrite"])] {
+        let none = client(&json!({"user": "ada@example.org", "scopes": scopes}));
+        none.get("/v1.0/groups").refused(403, "ErrorAccessDenied");
+    }
+    client(&json!({"app": "robot", "roles": []}))
+        .get("/v1.0/groups")
+        .refused(403, "ErrorAccessDenied");
+    // With User.Read alone, a user reads of themself.
+    let reads = client(&json!({"user": "ada@example.org", "scopes": ["User.Read"]}));
+    let id = reads.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    reads.get(&format!("/v1.0/users/{id}")).ok();
+    reads.get(&format!("/v1.0/users/{id}/memberOf")).ok();
+    client(&json!({"user": "bo@example.org"}));
+    reads.get("/v1.0/users/bo@example.org").refused(403, "ErrorAccessDenied");
+    reads.get("/v1.0/users/bo@example.org/memberOf").refused(403, "ErrorAccessDenied");
 }

@@ -137,3 +137,46 @@ fn of_a_url() {
     assert_eq!(ada.get(&segments).status, 501);
     ada.get(&format!("{segments}/x")).refused(400, "BadRequest");
 }
+
+/// A page ends where the answer is large, however many rows were asked for, and nothing is left out.
+#[test]
+fn of_an_answer() {
+    let (_server, ada, path) = setup();
+    let group = path.split('/').nth(3).unwrap().to_owned();
+    let [_, thread, _] = ada.talk(&group, "large", "first");
+    let text = "x".repeat(3 << 20);
+    for _ in 0..5 {
+        let reply = json!({"post": {"body": {"content": text}}});
+        ada.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply).empty(202);
+    }
+    let posts = format!("/v1.0/groups/{group}/threads/{thread}/posts?$top=100");
+    let page = ada.get(&posts);
+    assert!(page.body.len() < 13 << 20, "{} bytes", page.body.len());
+    assert!(page.ok().get("@odata.nextLink").is_some());
+    assert_eq!(ada.all(&posts).len(), 6);
+    // Inside an expansion too: the link leads on from there.
+    let expanded = ada.get(&format!("/v1.0/groups/{group}/threads?$expand=posts($top=100)"));
+    assert!(expanded.body.len() < 13 << 20, "{} bytes", expanded.body.len());
+    let expanded = expanded.ok();
+    let thread = &expanded["value"][0];
+    let next = thread["posts@odata.nextLink"].as_str().unwrap().split_once("/v1.0").unwrap().1;
+    let shown = thread["posts"].as_array().unwrap().len();
+    assert_eq!(shown + ada.all(&format!("/v1.0{next}")).len(), 6);
+}
+
+#[test]
+fn of_a_thread() {
+    let (_server, ada, path) = setup();
+    let group = path.split('/').nth(3).unwrap().to_owned();
+    let people = |from: usize, count: usize| -> Vec<Value> {
+        let one = |at| json!({"emailAddress": {"address": format!("p{at}@example.org")}});
+        (from..from + count).map(one).collect()
+    };
+    let made = ada.post(&path, &post(json!({"newParticipants": people(0, 500)})));
+    let thread = made.created()["threads"][0]["id"].as_str().unwrap().to_owned();
+    let reply = format!("/v1.0/groups/{group}/threads/{thread}/reply");
+    // A thread that is full takes replies, and nobody more.
+    ada.post(&reply, &json!({"post": {"newParticipants": people(0, 3)}})).empty(202);
+    let why = ada.post(&reply, &json!({"post": {"newParticipants": people(499, 2)}}));
+    assert!(why.refused(400, "Request_BadRequest").contains("newParticipants"));
+}

@@ -1,6 +1,6 @@
 //! What every answer has, and the addresses that need no token.
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, over_one_connection};
 
 #[test]
 fn answers_carry_the_ids_of_the_request() {
@@ -170,4 +170,96 @@ fn what_is_asked_again_is_answered_as_it_is_now() {
     let plain = [("Accept", "application/json;odata.metadata=none")];
     let bare = ada.send("GET", &path, &plain, b"").ok();
     assert!(bare.get("@odata.context").is_none(), "{bare}");
+}
+
+/// A client that goes on after a refusal must find its connection open, and hear the refusal although
+/// it was still sending.
+#[test]
+fn a_connection_outlives_a_refusal() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let request = |method: &str, path: &str, token: &str, media: &str, body: &[u8]| {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let path = format!("/v1.0/groups/{group}/conversations");
+    let (json, small, large) = ("application/json", b"{\"topic\":\"x\"}", vec![b' '; 8 << 20]);
+    let requests = [
+        request("POST", &path, "wrong", json, small),
+        request("POST", &path, &ada.token, "text/plain", small),
+        request("PATCH", "/v1.0/me", &ada.token, json, small),
+        request("POST", "/v1.0/nonsense", &ada.token, json, small),
+        request("GET", "/v1.0/me", &ada.token, json, small),
+        request("POST", &path, &ada.token, json, &large),
+        request("POST", &path, &ada.token, json, small),
+    ];
+    let statuses: Vec<_> =
+        over_one_connection(&server.address, &requests).iter().map(|it| it.status).collect();
+    assert_eq!(statuses, [401, 415, 405, 501, 200, 413, 201]);
+}
+
+#[test]
+fn what_has_changed_meanwhile_is_not_removed() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [conversation, thread, _] = ada.talk(&group, "x", "y");
+    let path = format!("/v1.0/groups/{group}/conversations/{conversation}");
+    let seen = ada.get(&path).header("ETag").unwrap().to_owned();
+    let reply = serde_json::json!({"post": {"body": {"content": "z"}}});
+    ada.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply).empty(202);
+    let delete = |etag: &str| ada.send("DELETE", &path, &[("If-Match", etag)], b"");
+    delete(&seen).refused(412, "ErrorIrresolvableConflict");
+    let now = ada.get(&path).header("ETag").unwrap().to_owned();
+    delete(&format!("\"x\", {now}")).empty(204);
+    ada.get(&path).refused(404, "ErrorItemNotFound");
+}
+
+#[test]
+fn no_query_option_is_ignored() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [conversation, ..] = ada.talk(&group, "x", "y");
+    let (group, list) = (format!("/v1.0/groups/{group}"), "conversations");
+    for (path, option) in [
+        (format!("{group}?$top=1"), "$top"),
+        (format!("{group}/{list}/{conversation}?$skip=1"), "$skip"),
+        (format!("{group}/{list}/{conversation}?$filter=hasAttachments"), "$filter"),
+        (format!("{group}/{list}/{conversation}?$orderby=topic"), "$orderby"),
+        (format!("{group}/{list}/{conversation}?$count=true"), "$count"),
+        (format!("{group}/{list}/$count?$top=1"), "$top"),
+        (format!("{group}/{list}?$search=%22x%22"), "$search"),
+        (format!("{group}/{list}?$format=xml"), "$format"),
+    ] {
+        let why = ada.get(&path).refused(400, "BadRequest");
+        assert!(why.contains(option), "{path}: {why}");
+    }
+    ada.get(&format!("{group}/{list}?$format=json&custom=1")).ok();
+    let body = serde_json::json!({"topic": "x"});
+    for query in ["$top=1", "$bogus=1", "$select=id", "$filter=%zz"] {
+        let answer = ada.post(&format!("{group}/{list}?{query}"), &body);
+        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
+    }
+    assert_eq!(ada.all(&format!("{group}/{list}")).len(), 1);
+}
+
+#[test]
+fn a_post_without_annotations_is_answered_without() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let headers =
+        [("Content-Type", "application/json"), ("Accept", "application/json;odata.metadata=none")];
+    let path = format!("/v1.0/groups/{group}/conversations");
+    let made = ada.send("POST", &path, &headers, b"{\"topic\":\"x\"}").created();
+    assert!(made.as_object().unwrap().keys().all(|it| !it.starts_with('@')), "{made}");
+    let packed = [headers[0], ("Content-Encoding", "gzip")];
+    let why = ada.send("POST", &path, &packed, b"{\"topic\":\"x\"}").refused(415, "BadRequest");
+    assert!(why.contains("gzip"), "{why}");
 }

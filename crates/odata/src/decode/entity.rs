@@ -23,20 +23,6 @@ pub fn decode_entity(
     Decoder { model }.entity(entity, None, body, &Place::TOP)
 }
 
-/// Types a whole body as an entity to be reached by `navigation`: as [`decode_entity`], but where the
-/// navigation declares a wider type, `@odata.type` must name its target.
-///
-/// # Errors
-/// As [`decode_entity`].
-pub fn decode_related(
-    model: &Model,
-    navigation: &'static Navigation,
-    body: Json,
-) -> Result<Record, DecodeError> {
-    let entity = (navigation.target)();
-    Decoder { model }.entity(entity, navigation.declared, body, &Place::TOP)
-}
-
 /// Types the body of an action's call: an object whose members are the parameters, in any letter case.
 /// No body is an object without members. Null for a parameter that is not required is left out.
 ///

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::json::parse;
-use crate::testing::{FILE, MODEL, NOTE, ROOM};
+use crate::testing::{MODEL, ROOM};
 
 fn json(text: &str) -> Json {
     parse(text.as_bytes(), 30).unwrap()
@@ -218,17 +218,6 @@ fn a_deep_body_becomes_records_that_know_their_place() {
     assert_eq!(files[0].entity.name, "file");
     assert_eq!(files[0].take("bytes"), Some(Field::Value(Value::Binary(vec![0, 1, 2]))));
     assert_eq!(files[1].reference.as_deref(), Some("files/9"), "a link needs no type");
-}
-
-#[test]
-fn an_entity_of_a_wider_collection_names_its_type() {
-    let navigation = NOTE.navigation("files").unwrap();
-    let decode = |body| decode_related(&MODEL, navigation, json(body)).map(|it| it.entity.name);
-    assert_eq!(decode(r#"{"@odata.type":"file"}"#), Ok(FILE.name));
-    assert_eq!(
-        decode("{}").unwrap_err().to_string(),
-        "the body must name its type in '@odata.type'; accepted: '#test.model.file'"
-    );
 }
 
 #[test]

@@ -68,6 +68,13 @@ fn pairs(options: &Options) -> Vec<(String, String)> {
     pairs
 }
 
+impl Options {
+    /// The names of the options that are given, in the order of their declaration.
+    pub fn names(&self) -> Vec<String> {
+        pairs(self).into_iter().map(|(name, _)| name).collect()
+    }
+}
+
 impl fmt::Display for ExpandItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path.join("/"))?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Findings, hex};
 use crate::ids;
-use crate::store::blobs::read_file;
+use crate::store::blobs::{INCOMING, read_file};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
@@ -21,8 +21,8 @@ const BLOBS_AT_ONCE: usize = 50_000;
 const NOTES_MAX: u64 = 10;
 
 /// All blobs in the order of their keys.
-pub(super) const CONTENTS: &str =
-    "select group_id, hash, size, content from blobs order by group_id, hash";
+pub(super) const CONTENTS: &str = "select b.group_id, b.hash, b.size, b.content, exists (select 1 from attachments a \
+    where a.group_id = b.group_id and a.hash = b.hash) from blobs b order by b.group_id, b.hash";
 
 /// Finds blobs whose bytes are not there, or are others; counts the rows. One blob is in memory at a
 /// time.
@@ -41,6 +41,8 @@ pub(super) async fn contents(
         let (file, its) = if row.is_null(3)? {
             match read_file(&folder, group, hash) {
                 Ok(bytes) => (Some(bytes), "its file"),
+                // Its row comes before its file: an upload is under way, or was cut off.
+                Err(_) if !row.bool(4)? => return Ok(()),
                 Err(error) => {
                     problem(format!("its file cannot be read: {error}"));
                     return Ok(());
@@ -149,6 +151,10 @@ async fn files(
     for group in std::fs::read_dir(folder)? {
         let group = group?;
         let group_name = group.file_name().to_string_lossy().into_owned();
+        if group_name == INCOMING {
+            // Uploads under way.
+            continue;
+        }
         let (Some(id), true) = (ids::parse(&group_name), group.file_type()?.is_dir()) else {
             notes.note(found, || format!("blobs: {group_name} is not the folder of a group"));
             continue;

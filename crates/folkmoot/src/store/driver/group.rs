@@ -15,6 +15,9 @@ use super::{Conn, Run, Tx};
 use crate::store::error::Error;
 use crate::store::feed;
 
+/// How often a group runs again without a command that had failed after it wrote; then each of it runs
+/// alone.
+const UNDONE_MAX: usize = 3;
 /// How often a group is tried whose transaction another one stood in the way of.
 const TRIES: usize = 5;
 
@@ -24,6 +27,8 @@ pub(super) trait Job: Send {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
     /// Takes `error` for its answer, unless it has found a better one itself.
     fn fail(&mut self, error: Error);
+    /// Takes `error` for its answer, whatever it had found: its transaction is lost.
+    fn lose(&mut self, error: &Error);
     /// Sends its answer; with an error, that error in the place of a good answer.
     fn finish(&mut self, committed: Result<(), &Error>);
 }
@@ -78,6 +83,10 @@ where
         .boxed()
     }
 
+    fn lose(&mut self, error: &Error) {
+        self.result = Some(Err(Error::Unavailable(error.to_string()).into()));
+    }
+
     fn fail(&mut self, error: Error) {
         if !matches!(self.result, Some(Err(_))) {
             self.result = Some(Err(error.into()));
@@ -87,8 +96,8 @@ where
     fn finish(&mut self, committed: Result<(), &Error>) {
         let Some(reply) = self.reply.take() else { return };
         let answer = match (self.result.take(), committed) {
-            (Some(Err(error)), _) => Err(error),
-            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(result), Ok(())) => result,
+            // A refusal too may rest on what another command of the group had written.
             (_, Err(why)) => Err(Error::Unavailable(why.to_string()).into()),
             (None, Ok(())) => Err(Error::Defect("a command was left out".into()).into()),
         };
@@ -125,7 +134,7 @@ pub(super) async fn commit(
     scope: Uuid,
 ) -> Result<Changed, Error> {
     let mut failed = vec![false; jobs.len()];
-    let mut tries = 0;
+    let (mut tries, mut undone) = (0, 0);
     loop {
         let lost = match attempt(tx, jobs, &mut failed, scope).await {
             Ok(changed) => return Ok(changed),
@@ -134,7 +143,12 @@ pub(super) async fn commit(
         tx.rollback().await?;
         match lost {
             Lost::Gone(error) => return Err(error),
-            Lost::Undo => {}
+            Lost::Undo => {
+                undone += 1;
+                if undone == UNDONE_MAX && jobs.len() > 1 {
+                    return Box::pin(one_by_one(tx, jobs, &failed, scope)).await;
+                }
+            }
             Lost::By(at, error) => {
                 jobs[at].fail(error);
                 failed[at] = true;
@@ -147,6 +161,27 @@ pub(super) async fn commit(
             }
         }
     }
+}
+
+/// Runs the jobs that have not failed, each in a transaction of its own.
+async fn one_by_one(
+    tx: &mut Tx,
+    jobs: &mut [Box<dyn Job>],
+    failed: &[bool],
+    scope: Uuid,
+) -> Result<Changed, Error> {
+    let (mut all, mut silent) = (Vec::new(), false);
+    for (job, failed) in jobs.iter_mut().zip(failed) {
+        if *failed {
+            continue;
+        }
+        match commit(tx, std::slice::from_mut(job), scope).await {
+            Ok(Changed::Streams(streams)) => all.extend(streams),
+            Ok(Changed::Anything) => silent = true,
+            Err(error) => job.lose(&error),
+        }
+    }
+    Ok(if silent { Changed::Anything } else { Changed::Streams(all) })
 }
 
 async fn attempt(

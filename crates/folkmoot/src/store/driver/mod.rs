@@ -113,7 +113,17 @@ impl Tx {
         &mut self,
         sql: &str,
         binds: &[Bind<'_>],
-        each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
+        mut each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
+        self.query_while(sql, binds, |row| each(row).map(|()| true)).await
+    }
+
+    /// Hands rows to `each` for as long as it says that it wants more.
+    pub(crate) async fn query_while(
+        &mut self,
+        sql: &str,
+        binds: &[Bind<'_>],
+        each: impl FnMut(Row<'_>) -> Result<bool, Error> + Send,
     ) -> Result<(), Error> {
         match &mut self.conn {
             Conn::Sqlite(conn) => {
@@ -136,11 +146,12 @@ impl Tx {
         read: impl FnOnce(Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Option<T>, Error> {
         let (mut read, mut first) = (Some(read), None);
-        self.query(sql, binds, |row| {
+        self.query_while(sql, binds, |row| {
             if let Some(read) = read.take() {
                 first = Some(read(row)?);
             }
-            Ok(())
+            // A statement that writes is not done before it has said that there is no more.
+            Ok(is_write(sql))
         })
         .await?;
         Ok(first)

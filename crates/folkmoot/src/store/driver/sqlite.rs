@@ -4,6 +4,7 @@
 //! on its way to the disk, runs it as one transaction, and answers all of it after the commit
 //! (DECISIONS D8). Where the transaction is lost on the way, nobody is told that anything was stored.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,18 +112,20 @@ pub(super) fn run(conn: &Connection, sql: &str) -> Result<(), Error> {
     execute(conn, sql, &[]).map(|_| ())
 }
 
-/// Hands each row to `each`; whether the statement also writes.
+/// Hands rows to `each` while it wants more; whether the statement also writes.
 pub(super) fn query(
     conn: &Connection,
     sql: &str,
     binds: &[Bind<'_>],
-    mut each: impl FnMut(super::Row<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(super::Row<'_>) -> Result<bool, Error>,
 ) -> Result<bool, Error> {
     let mut statement = prepare(conn, sql)?;
     let writes = !statement.readonly();
     let mut rows = statement.query(rusqlite::params_from_iter(binds)).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        each(super::Row::Sqlite(row))?;
+        if !each(super::Row::Sqlite(row))? {
+            break;
+        }
     }
     Ok(writes)
 }
@@ -308,6 +311,9 @@ fn micros(duration: Duration) -> u64 {
 }
 
 fn connect(options: &Options) -> Result<Connection, Error> {
+    // Made by us, for us alone; the log and its index get the same mode from SQLite.
+    let mut file = std::fs::OpenOptions::new();
+    file.create(true).truncate(false).write(true).mode(0o600).open(&options.path)?;
     let conn = Connection::open(&options.path).map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(256);
     conn.busy_timeout(Duration::from_secs(5)).map_err(failed)?;

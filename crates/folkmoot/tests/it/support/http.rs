@@ -91,6 +91,18 @@ pub(crate) fn send(
     read(&mut BufReader::new(stream), method == "HEAD").expect("an answer")
 }
 
+/// Sends requests one after another over one connection, each written whole before its answer is read.
+pub(crate) fn over_one_connection(address: &str, requests: &[Vec<u8>]) -> Vec<Response> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut answers = Vec::new();
+    for request in requests {
+        stream.write_all(request).unwrap();
+        answers.push(read(&mut reader, false).unwrap());
+    }
+    answers
+}
+
 fn read(stream: &mut impl BufRead, no_body: bool) -> std::io::Result<Response> {
     let line = |stream: &mut dyn BufRead| {
         let mut line = String::new();

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) use http::Response;
+pub(crate) use http::{Response, over_one_connection};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
 
@@ -161,6 +161,17 @@ impl Server {
         match &self.database {
             Some(url) => folkmoot(&["check", "--store", url], &self.data),
             None => folkmoot(&["check"], &self.data),
+        }
+    }
+
+    /// Changes the database behind the server's back.
+    pub(crate) fn change(&self, sql: &str) {
+        match &self.database {
+            Some(url) => postgres::run(url, sql),
+            None => {
+                let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
+                database.execute_batch(sql).unwrap();
+            }
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) fn number(url: &str, sql: &str) -> i64 {
     })
 }
 
-fn run(url: &str, sql: &str) {
+/// Runs statements.
+pub(super) fn run(url: &str, sql: &str) {
     block_on(async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -132,12 +132,12 @@ impl Conn {
         }
     }
 
-    /// Hands each row to `each`.
+    /// Hands rows to `each` while it wants more.
     pub(in super::super) async fn query(
         &mut self,
         sql: &str,
         binds: &[Bind<'_>],
-        mut each: impl FnMut(Row<'_>) -> Result<(), Error> + Send,
+        mut each: impl FnMut(Row<'_>) -> Result<bool, Error> + Send,
     ) -> Result<(), Error> {
         let client = self.client()?;
         let rows = async {
@@ -159,8 +159,8 @@ impl Conn {
         self.settle().await?;
         loop {
             match rows.try_next().await {
-                Ok(Some(row)) => each(Row::Postgres(&row))?,
-                Ok(None) => return Ok(()),
+                Ok(Some(row)) if each(Row::Postgres(&row))? => {}
+                Ok(_) => return Ok(()),
                 Err(error) => return Err(self.failure(error).await),
             }
         }
