@@ -1,18 +1,21 @@
 // A story told with Microsoft's Graph client for JavaScript, as it comes from npm, against a running
 // server.
 //
-// The server is an ephemeral Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file
-// that NODE_EXTRA_CA_CERTS names.
+// The server is a Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file that
+// NODE_EXTRA_CA_CERTS names. An ephemeral server gives tokens for the asking; where it is a durable one,
+// FOLKMOOT_TOKEN_COMMAND is the command that prints them, `folkmoot token` with the server's options.
 //
 // Invariant: everything goes through the client, and all that the story needs it makes by Graph calls.
 
 import { isDeepStrictEqual, inspect } from "node:util";
+import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import graph from "@microsoft/microsoft-graph-client";
 
 const { Client, GraphError, PageIterator, ResponseType } = graph;
 
 const URL_OF_SERVER = (process.env.FOLKMOOT_URL ?? "").replace(/\/$/, "");
+const TOKEN_COMMAND = process.env.FOLKMOOT_TOKEN_COMMAND;
 const UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d";
 const MANY = 45;
 const ODD_TOPIC = "O'Hara & Söhne #1 + 100 %";
@@ -44,15 +47,24 @@ async function checkError(what, call, status, code) {
   check(`${what}: has a date`, Number.isNaN(error.date.getTime()), false);
 }
 
-/** A client that calls as this user; the server gives a token for the asking. */
-async function signIn(user) {
+async function userToken(user) {
+  if (TOKEN_COMMAND) {
+    // It is a line of a shell.
+    const line = ["-c", `${TOKEN_COMMAND} "$@"`, "sh", "--user", user];
+    return execFileSync("sh", line, { encoding: "utf8" }).trim();
+  }
   const answer = await fetch(`${URL_OF_SERVER}/_test/token`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ user }),
   });
   if (!answer.ok) throw new Error(`no token for ${user}: ${answer.status} ${await answer.text()}`);
-  const token = (await answer.json()).access_token;
+  return (await answer.json()).access_token;
+}
+
+/** A client that calls as this user. */
+async function signIn(user) {
+  const token = await userToken(user);
   return Client.init({
     baseUrl: `${URL_OF_SERVER}/`,
     defaultVersion: "v1.0",

@@ -115,6 +115,8 @@ fn run_with(
     println!("\n== {program} {}", arguments.join(" "));
     let status = Command::new(program)
         .args(arguments)
+        // Whoever works on PostgreSQL has it set; each run here says itself what it is on.
+        .env_remove("FOLKMOOT_TEST_POSTGRES")
         .envs(environment.iter().copied())
         .current_dir(root)
         .status()

@@ -134,6 +134,7 @@ operations! {
     ListGroups: GET "groups", GROUPS, GROUPS, Served;
     CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served;
     GetGroup: GET "group", GROUPS, GROUPS, Served;
+    ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Served;
     DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served;
     ListMembers: GET "group/members", MEMBERS, MEMBERS, Served;
     AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;

@@ -48,6 +48,10 @@ async fn carry_out(
             let record = entity(parts, body, path.entity()).await?;
             created(groups::create(ctx, path, record).await?)
         }
+        Op::ResetUnseenCount => {
+            groups::reset_unseen_count(ctx, path).await?;
+            Ok(empty(StatusCode::OK))
+        }
         Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
         Op::AddMember | Op::AddOwner => {
             let record = entity(parts, body, path.entity()).await?;

@@ -22,7 +22,7 @@ use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
-use crate::service::Service;
+use crate::service::{Service, consumers};
 
 /// How long running requests may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -105,11 +105,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if args.ephemeral {
         app = app.merge(ephemeral::routes(server.clone(), origins));
     }
-    control::listen(&config.data, server.clone())?;
-    tokio::spawn(tidy_up(server.clone()));
-
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
+    control::listen(&config.data, server.clone())?;
+    tokio::spawn(tidy_up(server.clone()));
+    let service = Service::new(server.store.clone(), server.clock.clone());
+    let consumers = tokio::spawn(consumers::run(service, stop.clone()));
+
     crate::cli::print(&format!("ready {url}"))?;
     if std::io::stderr().is_terminal() {
         let ca = args.tls.is_some().then(|| certificates.join("ca.pem"));
@@ -117,6 +119,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         say_how(&server, &url, ca.as_deref()).await?;
     }
     net::serve(listener, tls, app, stop, DRAIN).await;
+    let _ = consumers.await;
     let _ = std::fs::remove_file(config.data.join("control.sock"));
     Ok(())
 }
@@ -131,6 +134,11 @@ async fn tidy_up(server: Arc<Server>) {
             Ok(0) => {}
             Ok(blobs) => tracing::info!(blobs, "removed blobs that nothing refers to"),
             Err(error) => tracing::warn!(%error, "unused blobs were not removed"),
+        }
+        match service.forget_feed().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "forgot what the feed said long ago"),
+            Err(error) => tracing::warn!(%error, "the feed was not shortened"),
         }
     }
 }

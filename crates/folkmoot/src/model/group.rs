@@ -3,12 +3,19 @@
 //! **Invariant:** every group here is a Microsoft 365 ("Unified") group: it has a mail address and
 //! conversations.
 
-use odata::edm::{Navigation, Property};
+use odata::edm::{Action, Navigation, Property};
 
 use super::shared::{EMPTY, id, json, text};
 use super::{CONVERSATION, Link, Source, THREAD, USER, entity};
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
+/// Conversations whose last post came after the caller was last here, and is not their own.
+const UNSEEN: Source = Source::PerCaller(
+    "(select count(*) from activity a where a.group_id = t0.id \
+     and a.seq > coalesce((select r.seq from group_reads r \
+     where r.group_id = t0.id and r.user_id = {caller}), 0) \
+     and a.author is distinct from {caller} having {caller} is not null)",
+);
 const YES: Source = Source::Constant { json: "true", sql: "true" };
 
 entity! {
@@ -60,7 +67,7 @@ entity! {
         Property::boolean("hideFromOutlookClients").on_request() => Source::Null;
         Property::boolean("isArchived").on_request() => Source::Null;
         Property::boolean("isSubscribedByMail").on_request() => Source::Null;
-        Property::int32("unseenCount").on_request() => Source::Null;
+        Property::int32("unseenCount").on_request() => UNSEEN;
     }
     navigations: {
         Navigation::many("conversations", || &CONVERSATION.edm) => IN_GROUP;
@@ -70,5 +77,5 @@ entity! {
         Navigation::many("owners", || &USER.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_owners", from: "group_id", to: "user_id" };
     }
-    actions: &[]
+    actions: &[Action { name: "resetUnseenCount", on_collection: false, parameters: &[] }]
 }

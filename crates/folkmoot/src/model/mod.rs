@@ -65,6 +65,9 @@ pub(crate) enum Source {
     Complex(&'static [Source]),
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
+    /// A number that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
+    /// calling user's id, null where an application calls.
+    PerCaller(&'static str),
     /// The same for every entity: JSON text to show, and an SQL expression to compare (folded).
     Constant { json: &'static str, sql: &'static str },
     /// A property of real Graph that this server does not have.
@@ -174,8 +177,10 @@ mod tests {
     fn what_filters_or_sorts_can_be_compared() {
         for entity in ENTITIES {
             for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
-                let comparable =
-                    !matches!(source, Source::Shown(_) | Source::Blob(_) | Source::Null);
+                let comparable = !matches!(
+                    source,
+                    Source::Shown(_) | Source::Blob(_) | Source::PerCaller(_) | Source::Null
+                );
                 let named = property.filterable || property.sortable;
                 assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);
             }

@@ -10,10 +10,10 @@ use crate::ids::{GroupId, TenantId, UserId};
 use crate::model::GROUP;
 use crate::service::draft::{at, at_most, strings};
 use crate::service::resolve::{self, Target};
-use crate::service::{Created, Ctx, Error, limits, read, users};
+use crate::service::{Created, Ctx, Error, consumers, limits, read, users};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
 use crate::store::groups::{self, NewGroup, Role};
-use crate::store::{self, Tx, tenants};
+use crate::store::{self, Tx, tenants, unseen, work};
 
 /// A group as a client or an operator may write it.
 #[derive(Clone, Debug)]
@@ -173,11 +173,15 @@ pub(crate) async fn insert(
         store::Error::Duplicate("groups_nickname_key") => Error::Taken("mailNickname"),
         other => other.into(),
     })?;
+    work::interest(tx, id, consumers::UNSEEN).await?;
     changed(tx, maker, id, Kind::Group, Op::Created, id.0);
     let mut done = Vec::new();
     for (role, user) in people {
         if !done.contains(&(*role, *user)) {
             groups::add(tx, *role, id, *user, maker.now).await?;
+            if *role == Role::Member {
+                unseen::seen(tx, id, *user).await?;
+            }
             changed(tx, maker, id, kind(*role), Op::Created, user.0);
             done.push((*role, *user));
         }
@@ -214,6 +218,23 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
         .await
 }
 
+/// Says that the calling user has seen all that the group has said so far.
+pub(crate) async fn reset_unseen_count(ctx: &Ctx, path: Path) -> Result<(), Error> {
+    ctx.store
+        .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
+            Box::pin(async move {
+                let at = resolve::resolve(tx, ctx, path, true).await?;
+                at.access.may_read()?;
+                let user = ctx.caller.user.ok_or(Error::MeForApp)?;
+                let group = at.group()?.id;
+                unseen::seen(tx, group, user).await?;
+                tx.touched(&[group.0]);
+                Ok(())
+            })
+        })
+        .await
+}
+
 fn maker(ctx: &Ctx) -> Maker {
     Maker { tenant: ctx.caller.tenant, actor: ctx.actor(), now: ctx.now().ticks }
 }
@@ -238,6 +259,10 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
                         other => other.into(),
                     },
                 )?;
+                if role == Role::Member {
+                    // What was said before they came is not news to them.
+                    unseen::seen(tx, group, user).await?;
+                }
                 changed(tx, &maker, group, kind(role), Op::Created, user.0);
                 Ok(())
             })

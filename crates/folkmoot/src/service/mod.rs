@@ -4,6 +4,7 @@
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
 pub(crate) mod answers;
+pub(crate) mod consumers;
 pub(crate) mod conversations;
 mod draft;
 mod error;
@@ -28,10 +29,13 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
 use crate::store::feed::Actor;
-use crate::store::{self, Store, blobs};
+use crate::store::{self, Store, blobs, work};
 
 /// How long a blob is kept that nothing refers to: an upload has that long to be used.
 const BLOB_KEPT_TICKS: i64 = 24 * 3_600 * 10_000_000;
+
+/// How long the feed keeps what has changed.
+const FEED_KEPT_TICKS: i64 = 30 * 24 * 3_600 * 10_000_000;
 
 /// What a request is carried out with.
 #[derive(Clone)]
@@ -65,6 +69,30 @@ impl Service {
     /// The time and new ids.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    fn now_ticks(&self) -> i64 {
+        self.clock.now().ticks
+    }
+
+    /// Forgets the feed's oldest rows, those that every consumer has come past; how many.
+    pub(crate) async fn forget_feed(&self) -> Result<u64, Error> {
+        let (before, mut removed) = (self.now_ticks() - FEED_KEPT_TICKS, 0);
+        loop {
+            let groups = self.store.read((), move |tx, ()| Box::pin(work::old(tx, before))).await?;
+            let mut now = 0;
+            for group in groups {
+                now += self
+                    .store
+                    .write(group.0, (), move |tx, ()| Box::pin(work::forget(tx, group, before)))
+                    .await?;
+            }
+            removed += now;
+            // What a consumer has not come to stays, and is found again.
+            if now == 0 {
+                return Ok(removed);
+            }
+        }
     }
 
     /// Removes blobs that nothing has referred to for a day; how many.

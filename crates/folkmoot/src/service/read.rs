@@ -7,7 +7,7 @@ use odata::bind::{Path, Query, Step};
 use odata::edm::Navigation;
 use odata::syntax::{self, Options};
 
-use crate::model::{Entity, entity_of};
+use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::Question;
 use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits};
@@ -89,8 +89,10 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
             let found = entity(tx, &at, &request.query, ctx.annotations, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
-            // Expanded entities have versions of their own, which the ETag does not cover.
-            let etag = request.query.expand.is_empty().then(|| etag(found.version));
+            // Expanded entities have versions of their own, which the ETag does not cover; nor does it
+            // what is another for each caller.
+            let own = request.query.expand.is_empty() && !is_per_caller(&request.query);
+            let etag = own.then(|| etag(found.version));
             Ok(Answer::Json { body: body.into(), etag })
         }
         _ => page(tx, ctx, request, &at).await,
@@ -213,6 +215,12 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
 
 fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {
     format!("{}/$metadata#{}{list}/$entity", ctx.root, at.context)
+}
+
+fn is_per_caller(query: &Query) -> bool {
+    let entity = entity_of(query.entity);
+    let selected = query.select.iter().flatten();
+    selected.into_iter().any(|it| matches!(entity.source(it), Source::PerCaller(_)))
 }
 
 /// What was selected, in the order in which it was asked for, under the model's names.

@@ -71,6 +71,15 @@ impl Db {
         }
     }
 
+    /// What a `select` of rows that are to be changed ends in: those that another transaction holds are
+    /// left out.
+    pub(super) const fn skip_locked(self) -> &'static str {
+        match self {
+            Db::Sqlite => "",
+            Db::Postgres => " for update skip locked",
+        }
+    }
+
     /// Adds a post to the full-text index: `$1` its group, `$2` its id, `$3` the group's number, `$4`
     /// to `$7` the tokens of topic, body, sender and attachments; on PostgreSQL `$3` is all of it.
     pub(super) const fn index_add(self) -> &'static str {

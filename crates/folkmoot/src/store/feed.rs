@@ -12,6 +12,7 @@ use crate::ids::{ConversationId, GroupId, TenantId, ThreadId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
+use crate::store::work;
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,30 @@ pub(crate) enum Kind {
     Post = 7,
 }
 
+impl Kind {
+    /// The one with this number.
+    pub(crate) fn of(number: i64) -> Option<Kind> {
+        use Kind::{Conversation, Group, Member, Owner, Post, Thread, User};
+        [Group, User, Member, Owner, Conversation, Thread, Post]
+            .into_iter()
+            .find(|it| *it as i64 == number)
+    }
+}
+
 /// How it changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Created = 1,
     Updated = 2,
     Deleted = 3,
+}
+
+impl Op {
+    /// The one with this number.
+    pub(crate) fn of(number: i64) -> Option<Op> {
+        use Op::{Created, Deleted, Updated};
+        [Created, Updated, Deleted].into_iter().find(|it| *it as i64 == number)
+    }
 }
 
 /// Which stream tells of it, and what else the row says.
@@ -96,6 +115,9 @@ pub(super) async fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>
         let in_group = matches!(changes[0].place, Place::Group { .. });
         let raise = if in_group { RAISE_GROUP } else { RAISE_TENANT };
         tx.send(raise, binds![stream, changes.len() as i64]).await?;
+        if in_group {
+            work::make_due(tx, stream, changes[0].at).await?;
+        }
         for (change, below) in changes.iter().zip((0..changes.len() as i64).rev()) {
             insert(tx, below, change).await?;
         }

@@ -11,14 +11,16 @@ use crate::store::sql::binds;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 2] = [
+const MIGRATIONS: [(&str, &str, &str); 3] = [
     ("init", INIT, INIT),
     (
         "posts",
         include_str!("../../migrations/0002_posts.sqlite.sql"),
         include_str!("../../migrations/0002_posts.postgres.sql"),
     ),
+    ("feed_work", FEED_WORK, FEED_WORK),
 ];
+const FEED_WORK: &str = include_str!("../../migrations/0003_feed_work.sql");
 const INIT: &str = include_str!("../../migrations/0001_init.sql");
 
 /// Brings the schema to this program's version, inside the caller's transaction.

@@ -31,7 +31,9 @@ pub(crate) mod sql;
 pub(crate) mod stamps;
 pub(crate) mod tenants;
 pub(crate) mod threads;
+pub(crate) mod unseen;
 pub(crate) mod users;
+pub(crate) mod work;
 
 pub(crate) use driver::Tx;
 pub(crate) use error::Error;
@@ -132,6 +134,14 @@ impl Store {
         match &self.database {
             Database::Sqlite(sqlite) => sqlite.read(input, read).await,
             Database::Postgres(postgres) => postgres.read(input, read).await,
+        }
+    }
+
+    /// Ends with the next commit of this process or, where others write too, a word of theirs.
+    pub(crate) fn changed(&self) -> tokio::sync::futures::OwnedNotified {
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.changed(),
+            Database::Postgres(postgres) => postgres.changed(),
         }
     }
 

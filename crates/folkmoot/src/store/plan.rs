@@ -13,7 +13,7 @@ use crate::ids::GroupId;
 use crate::model::{Entity, Link, entity_of};
 use crate::store::dialect::Db;
 use crate::store::predicate::{self, Operand};
-use crate::store::render::Program;
+use crate::store::render::{CALLER, Program};
 use crate::store::sql::{Bind, Statement};
 
 /// One level of a read: the entities of one collection, or one entity.
@@ -139,7 +139,7 @@ impl<'q> Node<'q> {
     /// The statement for one page, one row longer than the page so that a next one shows.
     pub(super) fn page(&self, place: Place, after: Option<&[Bind<'static>]>) -> Statement {
         let mut sql = Statement::new(self.db);
-        sql.push("select ").push(&self.program.select_list()).push(" from ");
+        self.select(&mut sql);
         self.rows(&mut sql, place);
         if let Some(after) = after {
             sql.push(" and ");
@@ -165,13 +165,23 @@ impl<'q> Node<'q> {
     /// The statement for one entity.
     pub(super) fn one(&self, place: Place, id: Option<Uuid>) -> Statement {
         let mut sql = Statement::new(self.db);
-        sql.push("select ").push(&self.program.select_list()).push(" from ");
+        self.select(&mut sql);
         self.rows(&mut sql, place);
         if let Some(id) = id {
             sql.push(" and t0.id = ").bind(id);
         }
         sql.push(" limit 1");
         sql
+    }
+
+    /// `select … from `, first in a statement: what is another for each caller is bound here.
+    fn select(&self, sql: &mut Statement) {
+        let mut list = self.program.select_list();
+        if list.contains(CALLER) {
+            sql.binds.push(self.access.caller().user.into());
+            list = list.replace(CALLER, "$1");
+        }
+        sql.push("select ").push(&list).push(" from ");
     }
 
     /// The statement that counts.

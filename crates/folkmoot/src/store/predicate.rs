@@ -87,6 +87,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::Shown(_)
         | Source::ChangeKey
         | Source::Complex(_)
+        | Source::PerCaller(_)
         | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }

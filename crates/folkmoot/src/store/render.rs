@@ -17,6 +17,9 @@ use crate::store::blobs;
 use crate::store::driver::Row;
 use crate::store::error::Error;
 
+/// Stands for the calling user in an expression of the model.
+pub(super) const CALLER: &str = "{caller}";
+
 /// What is written of each row, and the columns that it needs.
 #[derive(Debug, Default)]
 pub(super) struct Program {
@@ -123,6 +126,7 @@ impl Program {
             Source::ChangeKey => Shape::ChangeKey(at("version")),
             Source::Complex(parts) => self.complex(property, parts),
             Source::Constant { json, .. } => Shape::Constant(json.into()),
+            Source::PerCaller(expression) => Shape::Int(self.column(expression.into())),
             Source::Null => Shape::Constant("null".into()),
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));

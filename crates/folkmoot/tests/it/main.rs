@@ -18,4 +18,5 @@ mod random_filter;
 mod seed;
 mod tls;
 mod tokens;
+mod unseen;
 mod wire;

@@ -191,7 +191,7 @@ async fn attempt(
     scope: Uuid,
 ) -> Result<Changed, Lost> {
     tx.begin(scope).await?;
-    let (mut changes, mut silent) = (Vec::new(), false);
+    let (mut changes, mut touched, mut silent) = (Vec::new(), Vec::new(), false);
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
             continue;
@@ -200,7 +200,8 @@ async fn attempt(
         let good = job.run(tx).await;
         tx.standing()?;
         if good {
-            silent |= tx.wrote && tx.changes.is_empty();
+            silent |= tx.wrote && tx.changes.is_empty() && tx.touched.is_none();
+            touched.extend(tx.touched.take().into_iter().flatten());
             changes.append(&mut tx.changes);
             continue;
         }
@@ -210,8 +211,9 @@ async fn attempt(
         }
     }
     tx.start(usize::MAX);
-    let streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
+    let mut streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
     tx.commit().await?;
+    streams.extend(touched);
     Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
 
@@ -229,6 +231,7 @@ impl Tx {
     fn start(&mut self, at: usize) {
         self.changes.clear();
         self.wrote = false;
+        self.touched = None;
         if let Conn::Postgres(conn) = &mut self.conn {
             conn.start(at);
         }

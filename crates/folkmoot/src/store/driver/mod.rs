@@ -29,6 +29,9 @@ pub(crate) struct Tx {
     changes: Vec<Change>,
     /// Whether the command that runs has written anything.
     wrote: bool,
+    /// Streams whose answers the command that runs has changed without telling the feed, where it
+    /// said so.
+    touched: Option<Vec<Uuid>>,
     /// Where blobs too large for the database stand.
     blobs: PathBuf,
 }
@@ -75,7 +78,7 @@ impl Row<'_> {
 
 impl Tx {
     fn new(conn: Conn, blobs: &Path) -> Tx {
-        Tx { conn, changes: Vec::new(), wrote: false, blobs: blobs.to_owned() }
+        Tx { conn, changes: Vec::new(), wrote: false, touched: None, blobs: blobs.to_owned() }
     }
 
     /// Which database it is, for texts that must differ.
@@ -160,6 +163,12 @@ impl Tx {
     /// Tells the feed of a change; it is written with the commit.
     pub(crate) fn changed(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Says what a command that tells the feed nothing has changed of what answers show: these groups,
+    /// or nothing at all.
+    pub(crate) fn touched(&mut self, streams: &[Uuid]) {
+        self.touched.get_or_insert_default().extend_from_slice(streams);
     }
 
     /// The folder of blobs.

@@ -16,6 +16,8 @@ use futures_util::FutureExt;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Row};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use uuid::Uuid;
 
 use super::group::{self, Changed, Job, Made};
@@ -152,6 +154,7 @@ pub(crate) struct Sqlite {
     reads: Option<Sender<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
     stamps: Arc<Stamps>,
+    changed: Arc<Notify>,
 }
 
 impl Drop for Sqlite {
@@ -183,8 +186,12 @@ impl Sqlite {
 
         let stamps = Arc::new(Stamps::new());
         let raised = Arc::clone(&stamps);
+        let changed = Arc::new(Notify::new());
+        let told = Arc::clone(&changed);
         let (writes, queue) = bounded(options.queue);
-        let mut threads = vec![spawn("store-writer", move || write_loop(writer, &queue, &raised))?];
+        let mut threads = vec![spawn("store-writer", move || {
+            write_loop(writer, &queue, &raised, &told);
+        })?];
         let (reads, queue) = bounded::<Box<dyn Job>>(options.queue);
         for _ in 0..options.readers {
             let mut conn = connect(options)?;
@@ -193,7 +200,7 @@ impl Sqlite {
             let (tx, queue) = (Tx::new(Conn::Sqlite(conn), blobs), queue.clone());
             threads.push(spawn("store-reader", move || read_loop(tx, &queue, &deadline))?);
         }
-        Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads, stamps })
+        Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads, stamps, changed })
     }
 
     /// Runs a command in the writer's next transaction; its answer comes after the commit.
@@ -214,6 +221,11 @@ impl Sqlite {
         E: From<Error> + Send + 'static,
     {
         submit(self.reads.as_ref(), group::job(input, read)).await
+    }
+
+    /// Ends with the next commit.
+    pub(crate) fn changed(&self) -> OwnedNotified {
+        Arc::clone(&self.changed).notified_owned()
     }
 
     /// What rises with each commit.
@@ -261,7 +273,7 @@ fn read_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, deadline: &Deadline) {
     }
 }
 
-fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, stamps: &Stamps) {
+fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, stamps: &Stamps, changed: &Notify) {
     let mut jobs: Vec<Box<dyn Job>> = Vec::new();
     while let Ok(job) = queue.recv() {
         jobs.push(job);
@@ -274,6 +286,7 @@ fn write_loop(mut tx: Tx, queue: &Receiver<Box<dyn Job>>, stamps: &Stamps) {
                 tracing::error!(commands = jobs.len(), %error, "a transaction was lost");
             }
         }
+        changed.notify_waiters();
         for mut job in jobs.drain(..) {
             job.finish(committed.as_ref().map(|_| ()));
         }

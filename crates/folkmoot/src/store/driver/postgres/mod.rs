@@ -5,6 +5,7 @@
 //! processes out, so what a command has read of its group is still so when it commits.
 
 mod conn;
+mod signals;
 mod tls;
 mod types;
 
@@ -18,8 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::sync::futures::OwnedNotified;
 use uuid::Uuid;
 
+use self::signals::Signals;
 use super::group::{self, Job};
 use super::{Run, Tx};
 use crate::store::error::Error;
@@ -61,6 +64,7 @@ struct Inner {
     queued: AtomicUsize,
     /// What waits for each group or tenant that has a transaction in flight.
     waiting: Mutex<HashMap<Uuid, Vec<Box<dyn Job>>>>,
+    signals: Signals,
 }
 
 impl Postgres {
@@ -76,7 +80,8 @@ impl Postgres {
             let mut config = config.clone();
             let timeouts = format!(
                 "-c statement_timeout={} -c lock_timeout={} \
-                 -c idle_in_transaction_session_timeout={} {read_only}",
+                 -c idle_in_transaction_session_timeout={} {read_only} \
+                 -c plan_cache_mode=force_generic_plan",
                 deadline.as_millis(),
                 LOCK_MAX.as_millis(),
                 IDLE_MAX.as_millis(),
@@ -99,6 +104,7 @@ impl Postgres {
             queue_max: options.queue,
             queued: AtomicUsize::new(0),
             waiting: Mutex::default(),
+            signals: Signals::start(config.clone(), connector.clone()),
         };
         let mut tx = inner.tx(&inner.writes).await?;
         // A first migration takes longer than a command may.
@@ -111,6 +117,11 @@ impl Postgres {
         tx.batch("commit").await?;
         drop(tx);
         Ok(Postgres(Arc::new(inner)))
+    }
+
+    /// Ends with the next commit of this process, or a word of another's.
+    pub(crate) fn changed(&self) -> OwnedNotified {
+        self.0.signals.changed()
     }
 
     /// Runs a command in the next transaction of `scope`, the group or else the tenant that it
@@ -194,6 +205,9 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
         };
         if let Err(error) = &committed {
             tracing::error!(commands = jobs.len(), %error, "a transaction was lost");
+        }
+        if committed.is_ok() {
+            inner.signals.tell();
         }
         inner.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
         for mut job in jobs.drain(..) {
