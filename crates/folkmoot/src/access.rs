@@ -68,8 +68,8 @@ pub(crate) struct GroupFacts {
     pub(crate) is_member: bool,
     /// Whether the caller is an owner.
     pub(crate) is_owner: bool,
-    /// Whether the caller is a user who exists and is not disabled, or an application.
-    pub(crate) caller_is_active: bool,
+    /// The calling user, if they exist and are not disabled: name and address.
+    pub(crate) caller: Option<(String, String)>,
 }
 
 /// What one caller may see and do, of a tenant or in one group of it.

@@ -19,11 +19,13 @@ use crate::service::read::{self, Answer, Read};
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let question = Question::of(&call.ctx, &call.path, address);
-    let known = question.as_ref().and_then(|it| read::known(&call.ctx, it));
-    if let Some(answer) = known {
-        return Ok(dress(answer, &call.parts));
-    }
+    let keep = match Question::of(&call.ctx, &call.path, address) {
+        Some(question) => match read::known(&call.ctx, question).await {
+            Ok(answer) => return Ok(dress(answer, &call.parts)),
+            Err(keep) => keep,
+        },
+        None => None,
+    };
     let query = call.parts.uri.query().unwrap_or_default();
     let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
@@ -39,9 +41,8 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     for (from, navigation) in query.navigations() {
         super::may_follow(&call.ctx, from, navigation)?;
     }
-    let question = question.filter(|_| Question::covers(&query));
     let request = Read { path: call.path, query, options, self_path: call.self_path };
-    let answer = read::read(&call.ctx, request, question).await?;
+    let answer = read::read(&call.ctx, request, keep).await?;
     Ok(dress(answer, &call.parts))
 }
 

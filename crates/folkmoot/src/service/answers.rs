@@ -12,8 +12,10 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::ids;
-use crate::service::Ctx;
-use crate::store::stamps::Stamps;
+use crate::service::{Ctx, read};
+
+/// The numbers of a group and its tenant, which rise with each change of theirs.
+pub(crate) type Stamps = (u64, u64);
 
 /// Bytes of all that is kept, keys included.
 const BYTES_MAX: u64 = 16 << 20;
@@ -25,18 +27,19 @@ const ANSWERS_EXPECTED: usize = 4_096;
 /// The cache.
 pub(super) struct Answers(Cache<Box<[u8]>, Kept, ByBytes>);
 
-/// What is asked, where it may be kept: everything that the answer depends on but the store.
+/// What is asked, where its answer may be kept: everything that it depends on but the store.
 pub(crate) struct Question {
     key: Box<[u8]>,
     group: Uuid,
     tenant: Uuid,
-    /// The numbers of both, taken before anything is read.
-    stamps: (u64, u64),
 }
 
+/// What is kept of a question: at first only that it was asked, so that what is asked once costs no
+/// memory; the second time its answer.
 #[derive(Clone)]
 struct Kept {
-    stamps: (u64, u64),
+    /// The numbers of group and tenant, from before the answer was read.
+    stamps: Option<Stamps>,
     body: Bytes,
     etag: Option<String>,
 }
@@ -53,7 +56,8 @@ impl Weighter<Box<[u8]>, Kept> for ByBytes {
 impl Question {
     /// Whether the answer to `query` depends on the path's group and its tenant alone.
     pub(crate) fn covers(query: &Query) -> bool {
-        !query.navigations().iter().any(|(_, navigation)| leaves(navigation))
+        !read::is_per_caller(query)
+            && !query.navigations().iter().any(|(_, navigation)| leaves(navigation))
     }
 
     /// The question that a GET of `path`, written as `address` (path and query), asks; `None` where
@@ -79,8 +83,7 @@ impl Question {
             key.extend_from_slice(text.as_bytes());
             key.push(0);
         }
-        let stamps = now(ctx.store.stamps()?, group, tenant);
-        Some(Question { key: key.into(), group, tenant, stamps })
+        Some(Question { key: key.into(), group, tenant })
     }
 }
 
@@ -89,27 +92,47 @@ fn leaves(navigation: &Navigation) -> bool {
     (navigation.target)().name == "group"
 }
 
-fn now(stamps: &Stamps, group: Uuid, tenant: Uuid) -> (u64, u64) {
-    (stamps.of(group), stamps.of(tenant))
-}
-
 impl Answers {
     pub(super) fn new() -> Answers {
         Answers(Cache::with_weighter(ANSWERS_EXPECTED, BYTES_MAX, ByBytes))
     }
 
-    /// The body and the ETag that this question was answered with, if they are still true.
-    pub(super) fn find(&self, question: &Question) -> Option<(Bytes, Option<String>)> {
-        let kept = self.0.get(&question.key)?;
-        (kept.stamps == question.stamps).then_some((kept.body, kept.etag))
-    }
-
-    /// Keeps an answer, unless its group has changed meanwhile or it is large.
-    pub(super) fn keep(&self, ctx: &Ctx, question: Question, body: &Bytes, etag: Option<&String>) {
-        let Question { key, group, tenant, stamps } = question;
-        let unchanged = ctx.store.stamps().is_some_and(|it| now(it, group, tenant) == stamps);
-        if unchanged && body.len() <= ANSWER_MAX {
-            self.0.insert(key, Kept { stamps, body: body.clone(), etag: etag.cloned() });
+    /// The answer to a question, if it was kept and is still true; and else with what it may be kept.
+    pub(super) async fn find(&self, ctx: &Ctx, question: &Question) -> Standing {
+        let Some(kept) = self.0.get(&question.key) else {
+            let asked = Kept { stamps: None, body: Bytes::new(), etag: None };
+            self.0.insert(question.key.clone(), asked);
+            return Standing::Unknown;
+        };
+        match ctx.store.stamps(question.group, question.tenant).await {
+            Ok(now) if kept.stamps == Some(now) => Standing::Known(kept.body, kept.etag),
+            Ok(now) => Standing::Asked(now),
+            // The read itself will say what is wrong with the store.
+            Err(_) => Standing::Unknown,
         }
     }
+
+    /// Keeps an answer that was read after `stamps` were taken, unless it is large.
+    pub(super) fn keep(
+        &self,
+        question: Question,
+        stamps: Stamps,
+        body: &Bytes,
+        etag: Option<&String>,
+    ) {
+        if body.len() <= ANSWER_MAX {
+            let kept = Kept { stamps: Some(stamps), body: body.clone(), etag: etag.cloned() };
+            self.0.insert(question.key, kept);
+        }
+    }
+}
+
+/// What is known of a question.
+pub(super) enum Standing {
+    /// The body and the ETag of its answer.
+    Known(Bytes, Option<String>),
+    /// It was asked before: its answer may be kept with these numbers.
+    Asked(Stamps),
+    /// Nothing.
+    Unknown,
 }

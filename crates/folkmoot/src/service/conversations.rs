@@ -83,34 +83,35 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Cr
     let mut target = resolve::resolve(tx, ctx, path, true).await?;
     target.access.may_post()?;
     let group = target.group()?.id;
-    let (id, made) = match &draft.post {
+    let (conversation, made) = match &draft.post {
         Some(post) => {
-            let made =
+            let mut made =
                 threads::insert_with_conversation(tx, ctx, &target, &draft.topic, post).await?;
-            (made.conversation, Some(made))
+            let new = made.conversation.take();
+            (new.ok_or(Error::ItemNotFound)?, Some((made.thread, made.post)))
         }
         None => {
-            let id = ConversationId(ctx.clock.id());
             let conversation = NewConversation {
                 group,
-                id,
+                id: ConversationId(ctx.clock.id()),
                 topic: draft.topic.clone(),
                 summary: draft.declared.clone(),
                 created_by: ctx.caller.user,
                 created_app: ctx.caller.app.clone(),
             };
             conversations::insert(tx, &conversation, ctx.now().ticks).await?;
-            changed(tx, ctx, group, id, None, Op::Created);
-            (id, None)
+            changed(tx, ctx, group, conversation.id, None, Op::Created);
+            (conversation, None)
         }
     };
+    let id = conversation.id;
     target.id = Some(id.0);
     target.single = true;
     target.url = format!("groups/{group}/conversations/{id}");
-    let (query, ty) = (read::whole(&CONVERSATION), &draft.type_sent);
-    let (mut body, etag) = read::written(tx, ctx, &target, &query, ty.as_deref()).await?;
-    if let Some(made) = made {
-        let (thread, post) = (made.thread, made.post);
+    let (query, ty) = (read::whole(&CONVERSATION), draft.type_sent.as_deref());
+    let shown = conversation.shown();
+    let (mut body, etag) = read::made(tx, ctx, &target, &query, ty, &shown)?;
+    if let Some((thread, post)) = made {
         let threads =
             format!(",\"threads\":[{{\"id\":\"{thread}\",\"posts\":[{{\"id\":\"{post}\"}}]}}]");
         body.extend_from_slice(threads.as_bytes());

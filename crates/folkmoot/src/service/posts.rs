@@ -18,7 +18,7 @@ use crate::store::conversations::{self, Owner, Summary};
 use crate::store::feed::{Change, Kind, Op, Place};
 use crate::store::index::Tokens;
 use crate::store::posts::{self, NewAttachment, NewPost, Party};
-use crate::store::{Tx, threads, users};
+use crate::store::{Tx, threads};
 use crate::text;
 
 /// A draft whose attachments are blobs: large ones are on the disk already.
@@ -104,8 +104,7 @@ pub(super) struct Ready<'d> {
 }
 
 /// Puts a prepared draft together with who sends it and where it goes.
-pub(super) async fn ready<'d>(
-    tx: &mut Tx,
+pub(super) fn ready<'d>(
     ctx: &Ctx,
     access: &Access,
     prepared: &'d Prepared,
@@ -114,13 +113,10 @@ pub(super) async fn ready<'d>(
     let group = access.group().ok_or(Error::ItemNotFound)?;
     let Prepared { draft, attachments } = prepared;
     let as_group = Party { name: group.display_name.clone(), address: group.mail.clone() };
-    let sender = match ctx.caller.user {
+    let sender = match &group.caller {
         // An application without a user posts as the group.
         None => as_group.clone(),
-        Some(id) => {
-            let user = users::find(tx, ctx.caller.tenant, id).await?.ok_or(Error::NoSuchUser)?;
-            Party { name: user.display_name, address: user.mail }
-        }
+        Some((name, address)) => Party { name: name.clone(), address: address.clone() },
     };
     let for_group = draft.from.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(&group.mail));
     let from = if for_group && access.may_manage().is_ok() { as_group } else { sender.clone() };
@@ -212,8 +208,7 @@ async fn add_reply(tx: &mut Tx, ctx: &Ctx, path: &Path, prepared: &Prepared) -> 
     }
     let conversation = thread.conversation;
     let home = Home { conversation, thread: id, topic: &thread.topic, in_reply_to };
-    let Ready { post, summary, new_participants } =
-        ready(tx, ctx, &at.access, prepared, home).await?;
+    let Ready { post, summary, new_participants } = ready(ctx, &at.access, prepared, home)?;
     add_recipients(tx, &post, &thread.to_recipients, new_participants).await?;
     store(tx, ctx, &post).await?;
     for owner in [Owner::Thread(id), Owner::Conversation(conversation)] {

@@ -8,12 +8,13 @@ use odata::edm::Navigation;
 use odata::syntax::{self, Options};
 
 use crate::model::{Entity, Source, entity_of};
-use crate::service::answers::Question;
+use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits};
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, PageEnd};
+use crate::store::sql::Bind;
 use crate::store::{Tx, etag, skiptoken};
 
 /// A bound GET.
@@ -40,23 +41,30 @@ pub(crate) enum Answer {
     Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
 }
 
-/// The answer to a question that was asked before, if it is still true.
-pub(crate) fn known(ctx: &Ctx, question: &Question) -> Option<Answer> {
-    ctx.answers.find(question).map(|(body, etag)| Answer::Json { body, etag })
+/// Answers a question without reading, or says with what its answer may be kept.
+pub(crate) async fn known(ctx: &Ctx, question: Question) -> Result<Answer, Option<Keep>> {
+    match ctx.answers.find(ctx, &question).await {
+        Standing::Known(body, etag) => Ok(Answer::Json { body, etag }),
+        Standing::Asked(stamps) => Err(Some(Keep { question, stamps })),
+        Standing::Unknown => Err(None),
+    }
 }
 
-/// Carries out a GET, and keeps its answer where it is given a question that it answers.
-pub(crate) async fn read(
-    ctx: &Ctx,
-    request: Read,
-    question: Option<Question>,
-) -> Result<Answer, Error> {
+/// Under what an answer is to be kept.
+pub(crate) struct Keep {
+    question: Question,
+    stamps: answers::Stamps,
+}
+
+/// Carries out a GET, and keeps its answer where it is said under what.
+pub(crate) async fn read(ctx: &Ctx, request: Read, keep: Option<Keep>) -> Result<Answer, Error> {
+    let keep = keep.filter(|_| Question::covers(&request.query));
     let answer = ctx
         .store
         .read((ctx.clone(), request), |tx, (ctx, request)| Box::pin(answer(tx, ctx, request)))
         .await?;
-    if let (Some(question), Answer::Json { body, etag }) = (question, &answer) {
-        ctx.answers.keep(ctx, question, body, etag.as_ref());
+    if let (Some(Keep { question, stamps }), Answer::Json { body, etag }) = (keep, &answer) {
+        ctx.answers.keep(question, stamps, body, etag.as_ref());
     }
     Ok(answer)
 }
@@ -183,19 +191,41 @@ pub(crate) async fn written(
     query: &Query,
     type_sent: Option<&str>,
 ) -> Result<(Vec<u8>, String), Error> {
+    let mut body = opened(ctx, at, type_sent);
+    let url = format!("{}/{}", ctx.root, at.url);
+    let found = entity(tx, at, query, ctx.annotations, &url, &mut body).await?;
+    Ok((body, etag(found.ok_or(Error::ItemNotFound)?.version)))
+}
+
+/// The same from the columns that were written, without asking the store for them again.
+pub(crate) fn made(
+    tx: &Tx,
+    ctx: &Ctx,
+    at: &Target,
+    query: &Query,
+    type_sent: Option<&str>,
+    columns: &[(&'static str, Bind<'_>)],
+) -> Result<(Vec<u8>, String), Error> {
+    let mut body = opened(ctx, at, type_sent);
+    if body.len() > 1 {
+        body.push(b',');
+    }
+    let node = Node::new(tx.db(), query, &at.access, false, ctx.annotations, limits::PAGES);
+    let found = read::made(tx, &node, columns, &mut body)?;
+    Ok((body, etag(found.version)))
+}
+
+/// The beginning of the answer to a write.
+fn opened(ctx: &Ctx, at: &Target, type_sent: Option<&str>) -> Vec<u8> {
     let mut body = b"{".to_vec();
     if ctx.annotations {
         push_member(&mut body, "@odata.context", &entity_context(ctx, at, ""));
+        if let Some(ty) = type_sent {
+            body.push(b',');
+            push_member(&mut body, "@odata.type", ty);
+        }
     }
-    if let Some(ty) = type_sent.filter(|_| ctx.annotations) {
-        body.push(b',');
-        push_member(&mut body, "@odata.type", ty);
-    }
-    let url = format!("{}/{}", ctx.root, at.url);
-    let found = entity(tx, at, query, ctx.annotations, &url, &mut body)
-        .await?
-        .ok_or(Error::ItemNotFound)?;
-    Ok((body, etag(found.version)))
+    body
 }
 
 /// A query without options.
@@ -217,7 +247,8 @@ fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {
     format!("{}/$metadata#{}{list}/$entity", ctx.root, at.context)
 }
 
-fn is_per_caller(query: &Query) -> bool {
+/// Whether an answer shows what is another for each caller and not told of by the feed.
+pub(super) fn is_per_caller(query: &Query) -> bool {
     let entity = entity_of(query.entity);
     let selected = query.select.iter().flatten();
     selected.into_iter().any(|it| matches!(entity.source(it), Source::PerCaller(_)))

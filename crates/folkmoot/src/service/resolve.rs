@@ -137,7 +137,7 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
         let caller = ctx.caller.clone();
         let facts = groups::facts(tx, caller.tenant, GroupId(id), caller.user).await?;
         let facts = facts.ok_or_else(unknown)?;
-        if !facts.caller_is_active {
+        if caller.user.is_some() && facts.caller.is_none() {
             return Err(Error::NoSuchUser);
         }
         at.access = Access::to_group(caller, facts);

@@ -109,9 +109,10 @@ async fn insert(
 }
 
 /// The ids of what was made along with a thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Made {
-    pub(super) conversation: ConversationId,
+    /// The conversation, where it is new.
+    pub(super) conversation: Option<NewConversation>,
     pub(super) thread: ThreadId,
     pub(super) post: crate::ids::PostId,
 }
@@ -142,10 +143,11 @@ async fn insert_into(
     let facts = at.group()?;
     let (group, id) = (facts.id, ThreadId(ctx.clock.id()));
     let home = Home { conversation, thread: id, topic, in_reply_to: None };
-    let ready = posts::ready(tx, ctx, &at.access, prepared, home).await?;
+    let ready = posts::ready(ctx, &at.access, prepared, home)?;
     let Ready { post, summary, new_participants } = ready;
     let mut to = vec![Party { name: facts.display_name.clone(), address: facts.mail.clone() }];
     posts::merge(&mut to, new_participants)?;
+    let mut made = Made { conversation: None, thread: id, post: post.id };
     if new {
         let conversation = NewConversation {
             group,
@@ -156,6 +158,7 @@ async fn insert_into(
             created_app: ctx.caller.app.clone(),
         };
         conversations::insert(tx, &conversation, ctx.now().ticks).await?;
+        made.conversation = Some(conversation);
     }
     let thread = NewThread {
         group,
@@ -166,7 +169,6 @@ async fn insert_into(
         to_recipients: recipients_json(&to),
     };
     threads::insert(tx, &thread).await?;
-    let made = Made { conversation, thread: id, post: post.id };
     let op = if new { Op::Created } else { Op::Updated };
     changed(tx, ctx, group, conversation, None, op);
     changed(tx, ctx, group, conversation, Some(id), Op::Created);

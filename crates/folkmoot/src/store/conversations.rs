@@ -10,7 +10,7 @@ use crate::ids::{ConversationId, GroupId, UserId};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::groups::json_strings;
-use crate::store::sql::binds;
+use crate::store::sql::{Bind, binds};
 use crate::text::fold;
 
 /// Names shown in `uniqueSenders` at most.
@@ -95,6 +95,25 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewConversation, now: i64) -> Resul
     )
     .await?;
     Ok(())
+}
+
+impl NewConversation {
+    /// The columns of its row that answers show, as [`insert`] writes them.
+    pub(crate) fn shown(&self) -> Vec<(&'static str, Bind<'_>)> {
+        let summary = &self.summary;
+        let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
+        vec![
+            ("group_id", self.group.into()),
+            ("id", self.id.into()),
+            ("topic", (&self.topic).into()),
+            ("has_attachments", summary.has_attachments.into()),
+            ("last_delivered_at", summary.last_delivered.ticks.into()),
+            ("last_delivered_offset", summary.last_delivered.offset_minutes.into()),
+            ("unique_senders", senders.into()),
+            ("preview", (&summary.preview).into()),
+            ("version", 1_i64.into()),
+        ]
+    }
 }
 
 /// The topic of a conversation, if it is there.

@@ -40,7 +40,7 @@ fn in_group() -> Access {
         members_only_posting: false,
         is_member: true,
         is_owner: false,
-        caller_is_active: true,
+        caller: Some((String::new(), String::new())),
     };
     Access::to_group(caller(), facts)
 }

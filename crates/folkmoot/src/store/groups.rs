@@ -95,11 +95,12 @@ pub(crate) async fn facts(
     group: GroupId,
     user: Option<UserId>,
 ) -> Result<Option<GroupFacts>, Error> {
-    let sql = "select number, display_name, mail, visibility, members_only_posting, \
+    let sql = "select g.number, g.display_name, g.mail, g.visibility, g.members_only_posting, \
         exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
         exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1), \
-        coalesce((select not u.disabled from users u where u.id = $1), $1 is null) \
-        from groups g where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
+        u.display_name, u.mail \
+        from groups g left join users u on u.id = $1 and u.tenant_id = g.tenant_id and not u.disabled \
+        where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
     tx.first(sql, binds![user, group, tenant], |row| {
         Ok(GroupFacts {
             id: group,
@@ -111,7 +112,10 @@ pub(crate) async fn facts(
             members_only_posting: row.bool(4)?,
             is_member: row.bool(5)?,
             is_owner: row.bool(6)?,
-            caller_is_active: row.bool(7)?,
+            caller: match row.is_null(7)? {
+                true => None,
+                false => Some((row.text(7)?.to_owned(), row.text(8)?.to_owned())),
+            },
         })
     })
     .await

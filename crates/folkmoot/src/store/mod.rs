@@ -47,7 +47,6 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::store::driver::{Postgres, PostgresOptions, Run, Sqlite, SqliteOptions};
-use crate::store::stamps::Stamps;
 
 /// An open store.
 pub(crate) struct Store {
@@ -145,12 +144,16 @@ impl Store {
         }
     }
 
-    /// What says whether a group has changed, for answers that are kept; none where other processes
-    /// may change it too.
-    pub(crate) fn stamps(&self) -> Option<&Stamps> {
+    /// Two numbers that rise with each change of a group and of a tenant: what was read after they
+    /// were taken is true for as long as they stand.
+    pub(crate) async fn stamps(&self, group: Uuid, tenant: Uuid) -> Result<(u64, u64), Error> {
         match &self.database {
-            Database::Sqlite(sqlite) => Some(sqlite.stamps()),
-            Database::Postgres(_) => None,
+            Database::Sqlite(sqlite) => {
+                let stamps = sqlite.stamps();
+                Ok((stamps.of(group), stamps.of(tenant)))
+            }
+            // Other processes change it too: the database alone knows.
+            Database::Postgres(postgres) => postgres.heads(group, tenant).await,
         }
     }
 

@@ -175,6 +175,20 @@ pub(crate) async fn one(
     Ok(Some(Found { version: row.version }))
 }
 
+/// Writes the members of an entity that was just written, from the columns that were, to `out`: what
+/// [`one`] would write, without a statement.
+pub(crate) fn made(
+    tx: &Tx,
+    node: &Node<'_>,
+    columns: &[(&'static str, Bind<'_>)],
+    out: &mut Vec<u8>,
+) -> Result<Found, Error> {
+    let row = node.program.order(columns)?;
+    let row = Row::Made(&row);
+    node.program.write(&row, tx.blobs(), out)?;
+    Ok(Found { version: row.int(node.hidden.version)? })
+}
+
 /// Writes the expanded navigations of one entity as further members of it.
 fn expansions<'a>(
     tx: &'a mut Tx,

@@ -16,6 +16,7 @@ use crate::model::{Entity, MODEL, Source};
 use crate::store::blobs;
 use crate::store::driver::Row;
 use crate::store::error::Error;
+use crate::store::sql::Bind;
 
 /// Stands for the calling user in an expression of the model.
 pub(super) const CALLER: &str = "{caller}";
@@ -98,6 +99,20 @@ impl Program {
             self.columns.push(expression);
             self.columns.len() - 1
         })
+    }
+
+    /// The values of named columns in the order of the select list.
+    pub(super) fn order<'v>(
+        &self,
+        columns: &[(&'static str, Bind<'v>)],
+    ) -> Result<Vec<Bind<'v>>, Error> {
+        let value = |wanted: &String| {
+            let name = wanted.strip_prefix("t0.").unwrap_or(wanted);
+            let found = columns.iter().find(|(it, _)| *it == name);
+            let missing = || Error::Defect(format!("what was written has no column {name}"));
+            found.map(|(_, value)| value.clone()).ok_or_else(missing)
+        };
+        self.columns.iter().map(value).collect()
     }
 
     /// The select list.

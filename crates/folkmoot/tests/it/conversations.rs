@@ -419,3 +419,24 @@ fn files_that_nothing_refers_to_are_removed_after_a_day() {
     assert_eq!(posts[1]["attachments"][0]["size"], 100_000);
     assert_eq!(server.check().status, Some(0));
 }
+
+/// The answer to a create is made from what was written, not read again: both must be the same.
+#[test]
+fn what_is_answered_to_a_create_is_what_a_read_shows() {
+    let it = setup();
+    let deep = json!({"topic": "É \"x\"", "threads": [{"posts": [{"body": {"content": "<b>y</b>", "contentType": "html"}}]}]});
+    let flat = json!({
+        "topic": "", "preview": "p", "uniqueSenders": ["B", "a\\"], "hasAttachments": true,
+        "lastDeliveredDateTime": "2017-01-01T00:02:32.1744944+03:00"
+    });
+    for body in [deep, flat] {
+        let answer = it.ada.post(&it.path("conversations"), &body);
+        let etag = answer.header("ETag").unwrap().to_owned();
+        let mut made = answer.created();
+        made.as_object_mut().unwrap().remove("threads");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let read = it.ada.get(&it.path(&format!("conversations/{id}")));
+        assert_eq!(read.header("ETag"), Some(&etag[..]));
+        assert_eq!(read.ok(), made);
+    }
+}

@@ -136,9 +136,9 @@ fn what_is_asked_again_is_answered_as_it_is_now() {
         let page = client.get(&path).ok();
         page["value"].as_array().unwrap().len()
     };
-    assert_eq!((topics(&ada), topics(&ada)), (0, 0));
+    assert_eq!([(); 3].map(|()| topics(&ada)), [0; 3]);
     let [conversation, ..] = ada.talk(&group, "x", "y");
-    assert_eq!((topics(&ada), topics(&ada)), (1, 1));
+    assert_eq!([(); 3].map(|()| topics(&ada)), [1; 3]);
     ada.delete(&format!("/v1.0/groups/{group}/conversations/{conversation}")).empty(204);
     assert_eq!(topics(&ada), 0);
 
@@ -148,7 +148,7 @@ fn what_is_asked_again_is_answered_as_it_is_now() {
         "@odata.id": format!("http://{}/v1.0/users/{bo_id}", server.address)
     });
     ada.post(&format!("/v1.0/groups/{group}/members/$ref"), &reference).empty(204);
-    assert_eq!((topics(&bo), topics(&bo)), (0, 0));
+    assert_eq!([(); 3].map(|()| topics(&bo)), [0; 3]);
     ada.delete(&format!("/v1.0/groups/{group}/members/{bo_id}/$ref")).empty(204);
     bo.get(&path).refused(403, "ErrorAccessDenied");
 
@@ -164,7 +164,8 @@ fn what_is_asked_again_is_answered_as_it_is_now() {
         std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
         answer.split_once("\"@odata.context\":\"").unwrap().1.to_owned()
     };
-    for host in ["one.example", "two.example", "one.example"] {
+    // The second time an answer is kept, the third it is given again.
+    for host in ["one.example", "two.example"].repeat(3) {
         assert!(context(host).starts_with(&format!("http://{host}/v1.0/")), "{host}");
     }
     let plain = [("Accept", "application/json;odata.metadata=none")];

@@ -4,6 +4,7 @@
 //! answer leaves only after the commit that makes it true.
 
 mod group;
+mod made;
 mod postgres;
 mod sqlite;
 #[cfg(test)]
@@ -45,6 +46,8 @@ enum Conn {
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
     Postgres(&'r tokio_postgres::Row),
+    /// What was just written, column by column.
+    Made(&'r [Bind<'r>]),
 }
 
 macro_rules! column {
@@ -54,6 +57,7 @@ macro_rules! column {
             match self {
                 Row::Sqlite(row) => sqlite::$name(row, column),
                 Row::Postgres(row) => postgres::$name(row, column),
+                Row::Made(row) => made::$name(row, column),
             }
         }
     };

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::sync::futures::OwnedNotified;
 use uuid::Uuid;
 
@@ -26,6 +26,7 @@ use self::signals::Signals;
 use super::group::{self, Job};
 use super::{Run, Tx};
 use crate::store::error::Error;
+use crate::store::sql::Bind;
 
 /// Commands in one transaction at most.
 const GROUP_MAX: usize = 32;
@@ -124,6 +125,21 @@ impl Postgres {
         self.0.signals.changed()
     }
 
+    /// The heads of a group's feed and a tenant's; 0 where nothing has changed yet.
+    pub(crate) async fn heads(&self, group: Uuid, tenant: Uuid) -> Result<(u64, u64), Error> {
+        let sql = "select coalesce((select seq from feed_heads where group_id = $1), 0), \
+            coalesce((select seq from tenant_feed_heads where tenant_id = $2), 0)";
+        let client = self.0.client(&self.0.reads).await?;
+        // One statement needs no transaction of its own.
+        let read = async {
+            let statement = client.prepare_cached(sql).await?;
+            let keys = [Bind::Id(group), Bind::Id(tenant)];
+            client.query_one(&statement, &[&keys[0], &keys[1]]).await
+        };
+        let row = read.await.map_err(|error| Error::Unavailable(cause(&error)))?;
+        Ok((int(&row, 0)?.unsigned_abs(), int(&row, 1)?.unsigned_abs()))
+    }
+
     /// Runs a command in the next transaction of `scope`, the group or else the tenant that it
     /// changes; its answer comes after the commit.
     pub(crate) async fn write<I, T, E>(
@@ -162,8 +178,12 @@ impl Postgres {
 }
 
 impl Inner {
+    async fn client(&self, pool: &Pool) -> Result<Object, Error> {
+        pool.get().await.map_err(|error| Error::Unavailable(cause(&error)))
+    }
+
     async fn tx(&self, pool: &Pool) -> Result<Tx, Error> {
-        let client = pool.get().await.map_err(|error| Error::Unavailable(cause(&error)))?;
+        let client = self.client(pool).await?;
         Ok(Tx::new(super::Conn::Postgres(Conn::new(client)), &self.blobs))
     }
 
