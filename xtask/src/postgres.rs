@@ -16,18 +16,22 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub(crate) struct Postgres {
-    child: Child,
-    folder: PathBuf,
+    pub(crate) child: Child,
+    pub(crate) folder: PathBuf,
+    pub(crate) port: u16,
     /// Its address, without a database: `postgres://folkmoot@127.0.0.1:PORT`.
     pub(crate) url: String,
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT, `fast`: sessions that are left are ended.
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-s", "INT", &pid]).status();
-        let _ = self.child.wait();
+        // It may have been killed before: then its number is somebody else's.
+        if let Ok(None) = self.child.try_wait() {
+            // SIGINT, `fast`: sessions that are left are ended.
+            let pid = self.child.id().to_string();
+            let _ = Command::new("kill").args(["-s", "INT", &pid]).status();
+            let _ = self.child.wait();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -35,65 +39,33 @@ impl Drop for Postgres {
 impl Postgres {
     /// Makes a cluster in a temporary folder and starts it on a free port of the loopback address.
     pub(crate) fn start() -> anyhow::Result<Postgres> {
-        let programs = programs()?;
         let folder = std::env::temp_dir().join(format!("folkmoot-postgres-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let as_nobody = is_root()?;
-        if as_nobody {
+        if is_root()? {
             std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY))?;
         }
-        let data = folder.join("data");
-        let program = |name: &str| {
-            let path = programs.join(name);
-            if !as_nobody {
-                return Command::new(path);
-            }
-            let mut command = Command::new("setpriv");
-            let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
-            command.args(ids).args(["--clear-groups", "--"]).arg(path);
-            command
-        };
-        let made = program("initdb")
+        let made = program("initdb", &folder)?
             .args(["--auth=trust", "--username=folkmoot", "--encoding=UTF8", "--locale=C"])
-            .args(["--no-sync", "--pgdata"])
-            .arg(&data)
-            .current_dir(&folder)
+            .args(["--no-sync", "--pgdata", "data"])
             .output()
             .context("initdb cannot be started")?;
         if !made.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         }
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let settings = [
-            "listen_addresses=127.0.0.1".to_owned(),
-            format!("port={port}"),
-            format!("unix_socket_directories={}", folder.display()),
-            "max_connections=500".to_owned(),
-            // A test kills processes and never the machine.
-            "fsync=off".to_owned(),
-            "log_min_messages=fatal".to_owned(),
-        ];
-        let child = program("postgres")
-            .arg("-D")
-            .arg(&data)
-            .args(settings.iter().flat_map(|it| ["-c", it]))
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stderr(std::fs::File::create(folder.join("log"))?)
-            .spawn()
-            .context("postgres cannot be started")?;
         let url = format!("postgres://folkmoot@127.0.0.1:{port}");
-        let mut started = Postgres { child, folder, url };
-        started.wait(port)?;
+        let child = launch(&folder, port)?;
+        let mut started = Postgres { child, folder, port, url };
+        started.wait()?;
         Ok(started)
     }
 
-    fn wait(&mut self, port: u16) -> anyhow::Result<()> {
+    fn wait(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
         let ready = self.folder.join("data/postmaster.pid");
         // The last line of the file says `ready` once sessions are taken.
         while !std::fs::read_to_string(&ready).is_ok_and(|it| it.contains("ready"))
-            || TcpStream::connect(("127.0.0.1", port)).is_err()
+            || TcpStream::connect(("127.0.0.1", self.port)).is_err()
         {
             if let Some(status) = self.child.try_wait()? {
                 let log = std::fs::read_to_string(self.folder.join("log"))?;
@@ -106,6 +78,41 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// Starts the server on the cluster in `folder`; it takes sessions some time later.
+pub(crate) fn launch(folder: &Path, port: u16) -> anyhow::Result<Child> {
+    let settings = [
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("port={port}"),
+        format!("unix_socket_directories={}", folder.display()),
+        "max_connections=500".to_owned(),
+        // A test kills processes and never the machine.
+        "fsync=off".to_owned(),
+        "log_min_messages=fatal".to_owned(),
+    ];
+    program("postgres", folder)?
+        .args(["-D", "data"])
+        .args(settings.iter().flat_map(|it| ["-c", it]))
+        .stdin(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("log"))?)
+        .spawn()
+        .context("postgres cannot be started")
+}
+
+/// A program of the server, as the user who may run it, in `folder`.
+fn program(name: &str, folder: &Path) -> anyhow::Result<Command> {
+    let path = programs()?.join(name);
+    let mut command = if is_root()? {
+        let mut command = Command::new("setpriv");
+        let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
+        command.args(ids).args(["--clear-groups", "--"]).arg(path);
+        command
+    } else {
+        Command::new(path)
+    };
+    command.current_dir(folder);
+    Ok(command)
 }
 
 /// The folder of the server's programs: on the path, or where Debian puts them.

@@ -1,15 +1,16 @@
--- How far each consumer of the feed has come in each group that it is interested in, and when there is
--- work for it: due_at is set by the transaction that writes to the feed. A lease says who does it.
+-- How far each consumer of the feed has come in each group that it is interested in (cursor), and how
+-- far the feed goes (head, set by each transaction that writes to it): there is work where they differ. A
+-- lease says who does it.
 create table feed_work (
     group_id uuid not null references groups (id),
     consumer text not null,
     cursor bigint not null,
-    due_at bigint,
+    head bigint not null,
     lease_owner uuid,
     lease_until bigint,
     primary key (group_id, consumer)
 ) {group} {small};
-create index feed_work_due on feed_work (consumer, due_at) where due_at is not null;
+create index feed_work_due on feed_work (consumer, group_id) where head > cursor;
 
 -- The last post of each conversation, by the feed: what unseen counts are counted from.
 create table activity (
@@ -29,4 +30,6 @@ create table group_reads (
     primary key (group_id, user_id)
 ) {group} {small};
 
-insert into feed_work (group_id, consumer, cursor, due_at) select id, 'unseen', 0, 0 from groups;
+insert into feed_work (group_id, consumer, cursor, head)
+    select g.id, 'unseen', 0, coalesce((select h.seq from feed_heads h where h.group_id = g.id), 0)
+    from groups g;

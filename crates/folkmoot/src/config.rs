@@ -82,9 +82,10 @@ impl Common {
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Some(url.to_owned())
             }
-            Some(other) => bail!(
-                "--store {other} is neither `sqlite` nor postgres://USER@HOST:PORT[,HOST:PORT...]/DB"
-            ),
+            // Not shown: a mistyped address may hold a password.
+            Some(_) => {
+                bail!("--store is neither `sqlite` nor postgres://USER@HOST:PORT[,HOST:PORT...]/DB")
+            }
         };
         check("--blobs", self.blobs.as_deref().or(file.blobs.as_deref()), "file")?;
         let (mut tenants, mut domain) = (Vec::new(), None);

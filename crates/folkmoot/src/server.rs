@@ -74,7 +74,12 @@ impl Server {
         };
         let store =
             Store::open(&settings, &clock).await.with_context(|| match &config.postgres {
-                Some(_) => "cannot open the store in the PostgreSQL database".to_owned(),
+                Some(url) => {
+                    // Without the user and the password, and without settings.
+                    let place = url.rsplit('@').next().unwrap_or_default();
+                    let place = place.split('?').next().unwrap_or_default();
+                    format!("cannot open the store in the PostgreSQL database at {place}")
+                }
                 None => format!("cannot open the store in {}", config.data.display()),
             })?;
         let store = Arc::new(store);

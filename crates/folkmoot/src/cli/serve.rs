@@ -77,7 +77,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let temporary = if args.ephemeral { Some(ephemeral::folder()?) } else { None };
     let certificates = config.data.clone();
     if let Some(folder) = &temporary {
-        if args.common.store.is_some() || args.common.blobs.is_some() {
+        let store = args.common.store.is_some() || config.postgres.is_some();
+        if store || args.common.blobs.is_some() {
             bail!("--ephemeral keeps nothing: --store and --blobs do not go with it");
         }
         config.data = folder.path().to_owned();

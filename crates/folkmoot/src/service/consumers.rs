@@ -75,14 +75,18 @@ async fn round(service: &Service, consumer: Consumer, owner: Uuid) -> Result<(),
                 Box::pin(work::claim(tx, name, owner, now, now + LEASE_TICKS))
             })
             .await?;
-        for group in groups {
-            service
-                .store
-                .write(group.0, (), move |tx, ()| {
-                    Box::pin(portion(tx, consumer, owner, group, now))
+        // Their rows are the consumer's own, so that groups can go together.
+        service
+            .store
+            .write(Uuid::nil(), groups, move |tx, groups| {
+                Box::pin(async move {
+                    for group in groups {
+                        portion(tx, consumer, owner, *group).await?;
+                    }
+                    Ok::<_, Error>(())
                 })
-                .await?;
-        }
+            })
+            .await?;
     }
 }
 
@@ -91,7 +95,6 @@ async fn portion(
     consumer: Consumer,
     owner: Uuid,
     group: GroupId,
-    now: i64,
 ) -> Result<(), Error> {
     let Some(cursor) = work::cursor(tx, consumer.name, owner, group).await? else {
         // Another has taken it over.
@@ -99,9 +102,8 @@ async fn portion(
     };
     let rows = work::rows(tx, group, cursor, ROWS_MAX).await?;
     (consumer.apply)(tx, group, &rows).await?;
-    let more = rows.len() as i64 == ROWS_MAX;
     let cursor = rows.last().map_or(cursor, |it| it.seq);
-    work::advance(tx, consumer.name, group, cursor, more.then_some(now)).await?;
+    work::advance(tx, consumer.name, group, cursor).await?;
     tx.touched(&[group.0]);
     Ok(())
 }

@@ -24,7 +24,7 @@ impl Db {
     pub(super) fn json_text(self, alias: &str) -> String {
         match self {
             Db::Sqlite => format!("{alias}.value"),
-            Db::Postgres => format!("({alias}.value #>> '{{}}')"),
+            Db::Postgres => format!("({alias}.value #>> '{{}}') collate \"C\""),
         }
     }
 
@@ -34,7 +34,7 @@ impl Db {
         let path: Vec<_> = path.iter().map(|it| it.to_ascii_lowercase()).collect();
         match self {
             Db::Sqlite => format!("json_extract({alias}.value, '$.{}')", path.join(".")),
-            Db::Postgres => format!("({alias}.value #>> '{{{}}}')", path.join(",")),
+            Db::Postgres => format!("({alias}.value #>> '{{{}}}') collate \"C\"", path.join(",")),
         }
     }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::ids::{ConversationId, GroupId, TenantId, ThreadId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
-use crate::store::sql::binds;
+use crate::store::sql::{Statement, binds};
 use crate::store::work;
 
 /// What changed.
@@ -91,13 +91,8 @@ const RAISE_GROUP: &str = "insert into feed_heads (group_id, seq) values ($1, $2
     on conflict (group_id) do update set seq = feed_heads.seq + $2";
 const RAISE_TENANT: &str = "insert into tenant_feed_heads (tenant_id, seq) values ($1, $2) \
     on conflict (tenant_id) do update set seq = tenant_feed_heads.seq + $2";
-/// `$2` is how many numbers below the head the row's own is.
-const INSERT_GROUP: &str = "insert into feed (group_id, seq, at, actor, app, kind, op, entity_id, \
-    conversation_id, thread_id, changed) values ($1, (select seq from feed_heads where group_id = $1) \
-    - $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)";
-const INSERT_TENANT: &str = "insert into tenant_feed (tenant_id, seq, at, actor, app, kind, op, \
-    entity_id, group_id, changed) values ($1, (select seq from tenant_feed_heads \
-    where tenant_id = $1) - $2, $3, $4, $5, $6, $7, $8, $9, 0)";
+/// Rows of one `insert` at most.
+const ROWS_MAX: usize = 16;
 
 /// Writes the changes of a transaction; the last thing before its commit. Returns the ids of the
 /// streams that they are in.
@@ -116,28 +111,43 @@ pub(super) async fn write(tx: &mut Tx, changes: Vec<Change>) -> Result<Vec<Uuid>
         let raise = if in_group { RAISE_GROUP } else { RAISE_TENANT };
         tx.send(raise, binds![stream, changes.len() as i64]).await?;
         if in_group {
-            work::make_due(tx, stream, changes[0].at).await?;
+            work::make_due(tx, stream).await?;
         }
-        for (change, below) in changes.iter().zip((0..changes.len() as i64).rev()) {
-            insert(tx, below, change).await?;
+        for (at, chunk) in changes.chunks(ROWS_MAX).enumerate() {
+            insert(tx, stream, changes.len() - at * ROWS_MAX, chunk).await?;
         }
     }
     Ok(streams.into_keys().collect())
 }
 
-async fn insert(tx: &mut Tx, below: i64, change: &Change) -> Result<(), Error> {
-    let Change { at, actor, entity, .. } = change;
-    let (kind, op) = (change.kind as i64, change.op as i64);
-    let (user, app) = (actor.user, actor.app.as_deref());
-    match change.place {
-        Place::Group { group, conversation, thread } => {
-            let binds =
-                binds![group, below, *at, user, app, kind, op, *entity, conversation, thread];
-            tx.send(INSERT_GROUP, binds).await
-        }
-        Place::Tenant { tenant, group } => {
-            let binds = binds![tenant, below, *at, user, app, kind, op, *entity, group];
-            tx.send(INSERT_TENANT, binds).await
-        }
+/// Inserts the rows of one stream, the first `left - 1` numbers below its head.
+async fn insert(tx: &mut Tx, stream: Uuid, left: usize, changes: &[Change]) -> Result<(), Error> {
+    let in_group = matches!(changes[0].place, Place::Group { .. });
+    let mut sql = Statement::new(tx.db());
+    sql.push(if in_group {
+        "insert into feed (group_id, at, kind, op, entity_id, changed, actor, app, \
+         conversation_id, thread_id, seq) values "
+    } else {
+        "insert into tenant_feed (tenant_id, at, kind, op, entity_id, changed, actor, app, \
+         group_id, seq) values "
+    });
+    for (at, change) in changes.iter().enumerate() {
+        sql.push(if at > 0 { ", (" } else { "(" }).bind(stream);
+        sql.push(", ").bind(change.at).push(", ").bind(change.kind as i64);
+        sql.push(", ").bind(change.op as i64).push(", ").bind(change.entity).push(", 0, ");
+        sql.bind(change.actor.user).push(", ").bind(change.actor.app.clone()).push(", ");
+        let head = match change.place {
+            Place::Group { conversation, thread, .. } => {
+                sql.bind(conversation).push(", ").bind(thread);
+                "feed_heads where group_id = "
+            }
+            Place::Tenant { group, .. } => {
+                sql.bind(group);
+                "tenant_feed_heads where tenant_id = "
+            }
+        };
+        sql.push(", (select seq from ").push(head).bind(stream).push(") - ");
+        sql.bind((left - at - 1) as i64).push(")");
     }
+    tx.send(&sql.sql, &sql.binds).await
 }

@@ -24,24 +24,26 @@ pub(crate) struct FeedRow {
 
 /// Says that a consumer is interested in a group, from its first change on.
 pub(crate) async fn interest(tx: &mut Tx, group: GroupId, consumer: &str) -> Result<(), Error> {
-    let sql = "insert into feed_work (group_id, consumer, cursor) values ($1, $2, 0)";
+    let sql = "insert into feed_work (group_id, consumer, cursor, head) values ($1, $2, 0, 0)";
     tx.send(sql, binds![group, consumer]).await
 }
 
-/// Makes work due for everybody who is interested in a group that has changed.
-pub(super) async fn make_due(tx: &mut Tx, group: Uuid, now: i64) -> Result<(), Error> {
-    let sql = "update feed_work set due_at = $1 where group_id = $2 and due_at is null";
-    tx.send(sql, binds![now, group]).await
+/// Makes work due for everybody who is interested in a group that has changed: after its head was
+/// raised.
+pub(super) async fn make_due(tx: &mut Tx, group: Uuid) -> Result<(), Error> {
+    let sql = "update feed_work set head = (select h.seq from feed_heads h where h.group_id = $1) \
+        where group_id = $1";
+    tx.send(sql, binds![group]).await
 }
 
-/// Whether a consumer has work that is due and nobody's.
+/// Whether a consumer has work that is nobody's now.
 pub(crate) async fn any_due(tx: &mut Tx, consumer: &str, now: i64) -> Result<bool, Error> {
-    let sql = "select 1 from feed_work where consumer = $1 and due_at <= $2 \
+    let sql = "select 1 from feed_work where consumer = $1 and head > cursor \
         and (lease_until is null or lease_until <= $2) limit 1";
     Ok(tx.first(sql, binds![consumer, now], |_| Ok(())).await?.is_some())
 }
 
-/// Leases due work of a consumer, the longest due first; the groups. Times are ticks.
+/// Leases due work of a consumer; the groups. Times are ticks.
 pub(crate) async fn claim(
     tx: &mut Tx,
     consumer: &str,
@@ -50,8 +52,8 @@ pub(crate) async fn claim(
     until: i64,
 ) -> Result<Vec<GroupId>, Error> {
     let sql = format!(
-        "select group_id from feed_work where consumer = $1 and due_at <= $2 \
-         and (lease_until is null or lease_until <= $2) order by due_at, group_id limit 32{}",
+        "select group_id from feed_work where consumer = $1 and head > cursor \
+         and (lease_until is null or lease_until <= $2) order by group_id limit 64{}",
         tx.db().skip_locked()
     );
     let mut groups = Vec::new();
@@ -82,17 +84,16 @@ pub(crate) async fn cursor(
     tx.first(sql, binds![group, consumer, owner], |row| row.int(0)).await
 }
 
-/// Moves a consumer's cursor and gives its lease back; `due`: when there is more to do.
+/// Moves a consumer's cursor and gives its lease back.
 pub(crate) async fn advance(
     tx: &mut Tx,
     consumer: &str,
     group: GroupId,
     cursor: i64,
-    due: Option<i64>,
 ) -> Result<(), Error> {
-    let sql = "update feed_work set cursor = $1, due_at = $2, lease_owner = null, \
-        lease_until = null where group_id = $3 and consumer = $4";
-    tx.send(sql, binds![cursor, due, group, consumer]).await
+    let sql = "update feed_work set cursor = $1, lease_owner = null, lease_until = null \
+        where group_id = $2 and consumer = $3";
+    tx.send(sql, binds![cursor, group, consumer]).await
 }
 
 /// The rows of a group's feed after `after`, in order; `limit` of them at most.

@@ -60,7 +60,7 @@ fn what_fails_says_why_in_one_line() {
         (vec!["token", "--user", "a@b.c", "--scope", "Bogus.All"], "Bogus.All"),
         (vec!["group", "add", "--name", "x", "--nickname", "a b"], "mailNickname"),
         (vec!["group", "add", "--name", "", "--nickname", "x"], "displayName"),
-        (vec!["token", "--user", "a@b.c", "--store", "mysql://x"], "mysql://x"),
+        (vec!["token", "--user", "a@b.c", "--store", "mysql://x"], "--store"),
         (vec!["token", "--user", "a@b.c", "--config", "/nonexistent.toml"], "/nonexistent.toml"),
     ] {
         let done = folkmoot(&args, &server.data);

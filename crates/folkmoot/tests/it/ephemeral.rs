@@ -135,3 +135,17 @@ fn a_token_has_the_permissions_that_were_asked_for_and_no_more() {
     reads.get("/v1.0/users/bo@example.org").refused(403, "ErrorAccessDenied");
     reads.get("/v1.0/users/bo@example.org/memberOf").refused(403, "ErrorAccessDenied");
 }
+
+#[test]
+fn an_ephemeral_server_takes_no_store_from_the_file() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("folkmoot.toml");
+    std::fs::write(&config, "store = \"postgres://nobody@127.0.0.1:1/none\"\n").unwrap();
+    let output = std::process::Command::new(BINARY)
+        .args(["serve", "--ephemeral", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("--ephemeral keeps nothing"), "{stderr}");
+}

@@ -13,6 +13,7 @@ mod crash;
 mod ephemeral;
 mod groups;
 mod limits;
+mod postgres;
 mod query;
 mod random_filter;
 mod seed;

@@ -3,6 +3,8 @@
 //! **Invariant:** a command's statements and the feed rows that tell of them are one transaction. An
 //! answer leaves only after the commit that makes it true.
 
+#[cfg(test)]
+mod feed_tests;
 mod group;
 mod made;
 mod postgres;

@@ -2,8 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// A server that is silent for so long does not answer any more.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -75,6 +79,7 @@ pub(crate) fn send(
     body: &[u8],
 ) -> Response {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SILENCE_MAX)).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));

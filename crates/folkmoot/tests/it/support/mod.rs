@@ -1,7 +1,9 @@
 //! A running server and a client that sends exactly the bytes it is told to.
 
+#[path = "../../../../../xtask/src/postgres.rs"]
+pub(crate) mod cluster;
 mod http;
-mod postgres;
+pub(crate) mod postgres;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) data: PathBuf,
     /// The address of its database, where it is on PostgreSQL.
     database: Option<String>,
+    /// Whether that database goes with the server.
+    owned: bool,
     ephemeral: bool,
     _folder: TempDir,
 }
@@ -49,7 +53,26 @@ impl Server {
         Server::start_on(folder, None, &[])
     }
 
+    /// A server on a PostgreSQL database that is there and stays; what it logs is in `log` beside its
+    /// data.
+    pub(crate) fn on_database(url: &str) -> Server {
+        let folder = TempDir::new().unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut server = Server::start_with(folder, Some(url.to_owned()), &[], log.into());
+        server.owned = false;
+        server
+    }
+
     fn start_on(folder: TempDir, database: Option<String>, args: &[&str]) -> Server {
+        Server::start_with(folder, database, args, Stdio::inherit())
+    }
+
+    fn start_with(
+        folder: TempDir,
+        database: Option<String>,
+        args: &[&str],
+        stderr: Stdio,
+    ) -> Server {
         let ephemeral = args.contains(&"--ephemeral");
         let data = folder.path().to_owned();
         let mut command = Command::new(BINARY);
@@ -57,13 +80,13 @@ impl Server {
         if let Some(url) = &database {
             command.args(["--store", url]);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = child.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("ready ").expect(&line);
         let address = url.split_once("://").expect(&line).1.to_owned();
-        Server { child, address, data, database, ephemeral, _folder: folder }
+        Server { child, address, data, database, owned: true, ephemeral, _folder: folder }
     }
 
     /// Kills the server as a power cut would, and starts another on the same data.
@@ -175,6 +198,14 @@ impl Server {
         }
     }
 
+    /// The rows that a query of our own to the database finds, as text.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        match &self.database {
+            Some(url) => postgres::rows(url, sql),
+            None => sqlite_rows(&self.data, sql),
+        }
+    }
+
     /// The number that a query of our own to the database finds.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         match &self.database {
@@ -191,7 +222,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(url) = &self.database {
+        if let Some(url) = self.database.as_ref().filter(|_| self.owned) {
             postgres::drop_database(url);
         }
     }
@@ -212,6 +243,21 @@ pub(crate) fn folkmoot(args: &[&str], data: &Path) -> Done {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// The rows that a query to the SQLite database in a data folder finds, as text.
+pub(crate) fn sqlite_rows(data: &Path, sql: &str) -> Vec<Vec<String>> {
+    let database = rusqlite::Connection::open(data.join("folkmoot.db")).unwrap();
+    let mut statement = database.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let text = |value: rusqlite::types::ValueRef<'_>| match value {
+        rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    let rows =
+        statement.query_map([], |row| (0..columns).map(|at| row.get_ref(at).map(text)).collect());
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// Who calls, and where.

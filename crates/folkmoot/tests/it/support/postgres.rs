@@ -3,7 +3,39 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+/// A database that goes when this does.
+pub(crate) struct Database {
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// A new one; `None`, after a word to whoever runs the tests, where there is no PostgreSQL.
+    pub(crate) fn new() -> Option<Database> {
+        let url = new_database();
+        if url.is_none() {
+            eprintln!("left out: FOLKMOOT_TEST_POSTGRES does not name a PostgreSQL");
+        }
+        Some(Database { url: url? })
+    }
+
+    /// The same, in which text without a collation of its own is ordered as in a dictionary.
+    pub(crate) fn with_dictionary_order() -> Option<Database> {
+        let database = Database::new()?;
+        drop_database(&database.url);
+        let (server, name) = database.url.rsplit_once('/').unwrap();
+        let order = "template template0 locale_provider icu icu_locale 'en-US'";
+        run(&format!("{server}/postgres"), &format!("create database {name} {order}"));
+        Some(database)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        drop_database(&self.url);
+    }
+}
 
 /// The address of a new database; `None` where the tests are run on SQLite.
 pub(super) fn new_database() -> Option<String> {
@@ -29,8 +61,23 @@ pub(super) fn number(url: &str, sql: &str) -> i64 {
     })
 }
 
+/// The rows of a query, as PostgreSQL writes them.
+pub(crate) fn rows(url: &str, sql: &str) -> Vec<Vec<String>> {
+    let messages = block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.simple_query(sql).await.unwrap()
+    });
+    let rows = messages.iter().filter_map(|it| match it {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    rows.map(|row| (0..row.len()).map(|at| row.get(at).unwrap_or("null").to_owned()).collect())
+        .collect()
+}
+
 /// Runs statements.
-pub(super) fn run(url: &str, sql: &str) {
+pub(crate) fn run(url: &str, sql: &str) {
     block_on(async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
         tokio::spawn(connection);

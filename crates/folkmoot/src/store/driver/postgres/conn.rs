@@ -30,6 +30,8 @@ pub(in super::super) struct Conn {
     at: usize,
     /// What failed first in this transaction.
     failed: Option<Failed>,
+    /// Whether it only reads.
+    reads: bool,
     /// Whether a transaction is open: then the connection is no use to anybody else.
     open: bool,
 }
@@ -77,7 +79,7 @@ impl Drop for Conn {
 impl Conn {
     pub(super) fn new(client: Object) -> Conn {
         let client = Some(Arc::new(client));
-        Conn { client, sent: Vec::new(), at: usize::MAX, failed: None, open: false }
+        Conn { client, sent: Vec::new(), at: usize::MAX, failed: None, reads: false, open: false }
     }
 
     fn client(&self) -> Result<Arc<Object>, Error> {
@@ -180,7 +182,7 @@ impl Conn {
             if let Err(error) = sent.await
                 && self.failed.is_none()
             {
-                self.failed = Some(failed(at, &error));
+                self.failed = Some(failed(at, self.reads, &error));
             }
         }
     }
@@ -195,12 +197,15 @@ impl Conn {
     async fn failure(&mut self, error: tokio_postgres::Error) -> Error {
         self.settle_sent().await;
         let at = self.at;
-        self.failed.get_or_insert_with(|| failed(at, &error)).error()
+        let reads = self.reads;
+        self.failed.get_or_insert_with(|| failed(at, reads, &error)).error()
     }
 
     /// Begins a transaction that writes, alone in its scope.
     pub(in super::super) async fn begin(&mut self, scope: Uuid) -> Result<(), Lost> {
         self.open = true;
+        // No command is to blame for what fails before the first one.
+        self.at = usize::MAX;
         let [a, b, c, d, e, f, g, h, ..] = *scope.as_bytes();
         let [.., i, j] = *scope.as_bytes();
         // The time of the id and its last random bytes: two groups hardly ever share a lock, and no
@@ -253,7 +258,7 @@ impl Conn {
 
     /// Begins a transaction that reads one snapshot.
     pub(super) async fn begin_read(&mut self) -> Result<(), Error> {
-        self.open = true;
+        (self.open, self.reads) = (true, true);
         self.send("begin isolation level repeatable read, read only", &[]).await
     }
 
@@ -275,7 +280,7 @@ impl Failed {
     }
 }
 
-fn failed(at: usize, error: &tokio_postgres::Error) -> Failed {
+fn failed(at: usize, reads: bool, error: &tokio_postgres::Error) -> Failed {
     let kind = match error.code() {
         Some(&SqlState::UNIQUE_VIOLATION) => {
             let constraint = error.as_db_error().and_then(|it| it.constraint()).unwrap_or_default();
@@ -289,7 +294,8 @@ fn failed(at: usize, error: &tokio_postgres::Error) -> Failed {
         Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
             Kind::Conflict
         }
-        Some(&SqlState::QUERY_CANCELED) => Kind::Deadline,
+        // A read took too long and should ask for less; a write may go well later.
+        Some(&SqlState::QUERY_CANCELED) if reads => Kind::Deadline,
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Kind::Gone,
         // Connection, resources, an operator who stops it, the system (classes 08, 53, 57, 58), and a
         // standby that takes no writes.

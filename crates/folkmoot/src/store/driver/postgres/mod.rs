@@ -5,6 +5,7 @@
 //! processes out, so what a command has read of its group is still so when it commits.
 
 mod conn;
+mod connect;
 mod signals;
 mod tls;
 mod types;
@@ -22,6 +23,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::sync::futures::OwnedNotified;
 use uuid::Uuid;
 
+use self::connect::ToAny;
 use self::signals::Signals;
 use super::group::{self, Job};
 use super::{Run, Tx};
@@ -34,6 +36,8 @@ const GROUP_MAX: usize = 32;
 const CONNECTIONS_MAX: usize = 32;
 /// How long a request waits for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long all hosts together may take to connect.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The longest that a statement of a command may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
 /// The longest that a command waits for another process's transaction on the same group.
@@ -77,6 +81,7 @@ impl Postgres {
         prepare: impl AsyncFnOnce(&mut Tx) -> Result<(), Error>,
     ) -> Result<Postgres, Error> {
         let (config, connector) = tls::settings(&options.url)?;
+        let connector = ToAny(connector);
         let pool = |deadline: Duration, read_only: &str| {
             let mut config = config.clone();
             let timeouts = format!(
@@ -90,11 +95,11 @@ impl Postgres {
             let given = config.get_options().unwrap_or_default().to_owned();
             config.options(format!("{timeouts} {given}"));
             let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-            Pool::builder(Manager::from_config(config, connector.clone(), settings))
+            Pool::builder(Manager::from_connect(config, connector.clone(), settings))
                 .max_size(CONNECTIONS_MAX)
                 .runtime(Runtime::Tokio1)
                 .wait_timeout(Some(WAIT_MAX))
-                .create_timeout(Some(WAIT_MAX))
+                .create_timeout(Some(CONNECT_MAX))
                 .build()
                 .map_err(|error| Error::Defect(error.to_string()))
         };
@@ -216,8 +221,23 @@ impl Inner {
     }
 }
 
+/// Ends a flight that was cut off: a panic here is a defect, but must not keep its scope from ever
+/// being written again.
+struct Landing(Arc<Inner>, Uuid);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = waiting.remove(&self.1) {
+            // Those that waited hear that it is closing, as their jobs go.
+            self.0.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
+        }
+    }
+}
+
 /// Commits what there is for `scope`, and what comes meanwhile, until there is nothing.
 async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
+    let landing = Landing(inner.clone(), scope);
     while !jobs.is_empty() {
         let committed = match inner.tx(&inner.writes).await {
             Ok(mut tx) => group::commit(&mut tx, &mut jobs, scope).await,
@@ -235,6 +255,8 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
         }
         jobs = inner.next(scope);
     }
+    // `next` has removed the scope, and another flight may have begun since.
+    std::mem::forget(landing);
 }
 
 /// An error with all that caused it.

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio_postgres::{AsyncMessage, Config};
 
-use super::tls::Connector;
+use super::connect::ToAny;
 
 /// The channel's name.
 const CHANNEL: &str = "folkmoot_feed";
@@ -34,7 +34,7 @@ impl Drop for Signals {
 
 impl Signals {
     /// Connects, once and whenever the connection is lost.
-    pub(super) fn start(config: Config, connector: Connector) -> Signals {
+    pub(super) fn start(config: Config, connector: ToAny) -> Signals {
         let (committed, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (said, heard) = (committed.clone(), changed.clone());
         let task = tokio::spawn(async move {
@@ -63,11 +63,11 @@ impl Signals {
 /// Listens and tells over one connection until it ends.
 async fn talk(
     config: &Config,
-    connector: &Connector,
+    connector: &ToAny,
     said: &Notify,
     heard: &Notify,
 ) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(connector.clone()).await?;
+    let (client, mut connection) = connector.any(config).await?;
     let listen = async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
             if let AsyncMessage::Notification(_) = message? {

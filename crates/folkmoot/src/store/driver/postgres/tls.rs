@@ -40,7 +40,6 @@ pub(super) fn settings(url: &str) -> Result<(Config, Connector), Error> {
     if config.get_application_name().is_none() {
         config.application_name("folkmoot");
     }
-    config.connect_timeout(super::WAIT_MAX);
     Ok((config, Connector(Arc::new(client(root.as_deref()).map_err(bad)?))))
 }
 
