@@ -111,7 +111,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     control::listen(&config.data, server.clone())?;
     tokio::spawn(tidy_up(server.clone()));
     let service = Service::new(server.store.clone(), server.clock.clone());
-    let consumers = tokio::spawn(consumers::run(service, stop.clone()));
+    let consumers = tokio::spawn(consumers::run(service, server.clock.id(), stop.clone()));
 
     crate::cli::print(&format!("ready {url}"))?;
     if std::io::stderr().is_terminal() {

@@ -40,10 +40,8 @@ pub(super) const UNSEEN: &str = "unseen";
 const CONSUMERS: [Consumer; 1] =
     [Consumer { name: UNSEEN, apply: |tx, group, rows| unseen::apply(tx, group, rows).boxed() }];
 
-/// Works until `stop`.
-pub(crate) async fn run(service: Service, stop: CancellationToken) {
-    // Who holds a lease: this run of this process.
-    let owner = service.clock.id();
+/// Works until `stop`; `owner` holds its leases: this run of this process.
+pub(crate) async fn run(service: Service, owner: Uuid, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let changed = service.store.changed();
         for consumer in CONSUMERS {

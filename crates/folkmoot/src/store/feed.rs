@@ -87,6 +87,13 @@ pub(crate) struct Change {
     pub(crate) entity: Uuid,
 }
 
+impl Change {
+    /// Whether the tenant's stream tells of it.
+    pub(super) fn is_of_tenant(&self) -> bool {
+        matches!(self.place, Place::Tenant { .. })
+    }
+}
+
 const RAISE_GROUP: &str = "insert into feed_heads (group_id, seq) values ($1, $2) \
     on conflict (group_id) do update set seq = feed_heads.seq + $2";
 const RAISE_TENANT: &str = "insert into tenant_feed_heads (tenant_id, seq) values ($1, $2) \

@@ -89,36 +89,55 @@ pub(crate) fn json_strings<'a>(items: impl IntoIterator<Item = &'a str>) -> Stri
 
 /// What [`Access`](crate::access::Access) is decided from; `None` for a group that does not exist, is
 /// deleted or is another tenant's.
+///
+/// A command may get them from memory; its transaction then fails, and runs again without, if anything
+/// of the tenant has changed since: all of this is told of by the tenant's feed.
 pub(crate) async fn facts(
     tx: &mut Tx,
     tenant: TenantId,
     group: GroupId,
     user: Option<UserId>,
 ) -> Result<Option<GroupFacts>, Error> {
+    let key = (tenant, group, user);
+    let known = tx.known();
+    if let Some((known, true)) = &known
+        && let Some((head, facts)) = known.get(&key)
+    {
+        tx.expect_head(tenant, head).await?;
+        return Ok(Some(facts));
+    }
     let sql = "select g.number, g.display_name, g.mail, g.visibility, g.members_only_posting, \
         exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
         exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1), \
-        u.display_name, u.mail \
+        u.display_name, u.mail, \
+        coalesce((select h.seq from tenant_feed_heads h where h.tenant_id = g.tenant_id), 0) \
         from groups g left join users u on u.id = $1 and u.tenant_id = g.tenant_id and not u.disabled \
         where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
-    tx.first(sql, binds![user, group, tenant], |row| {
-        Ok(GroupFacts {
-            id: group,
-            number: row.int(0)?,
-            display_name: row.text(1)?.to_owned(),
-            mail: row.text(2)?.to_owned(),
-            visibility: Visibility::parse(row.text(3)?)
-                .ok_or_else(|| Error::Defect("a group has an unknown visibility".into()))?,
-            members_only_posting: row.bool(4)?,
-            is_member: row.bool(5)?,
-            is_owner: row.bool(6)?,
-            caller: match row.is_null(7)? {
-                true => None,
-                false => Some((row.text(7)?.to_owned(), row.text(8)?.to_owned())),
-            },
+    let found = tx
+        .first(sql, binds![user, group, tenant], |row| {
+            let facts = GroupFacts {
+                id: group,
+                number: row.int(0)?,
+                display_name: row.text(1)?.to_owned(),
+                mail: row.text(2)?.to_owned(),
+                visibility: Visibility::parse(row.text(3)?)
+                    .ok_or_else(|| Error::Defect("a group has an unknown visibility".into()))?,
+                members_only_posting: row.bool(4)?,
+                is_member: row.bool(5)?,
+                is_owner: row.bool(6)?,
+                caller: match row.is_null(7)? {
+                    true => None,
+                    false => Some((row.text(7)?.to_owned(), row.text(8)?.to_owned())),
+                },
+            };
+            Ok((row.int(9)?, facts))
         })
-    })
-    .await
+        .await?;
+    let Some((head, facts)) = found else { return Ok(None) };
+    if let Some((known, _)) = known {
+        known.insert(key, (head, facts.clone()));
+    }
+    Ok(Some(facts))
 }
 
 /// Marks a group as deleted.

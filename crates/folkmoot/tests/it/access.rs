@@ -276,3 +276,33 @@ fn expansions_and_lambdas_need_the_scopes_of_what_they_show() {
     me.get(expand).refused(403, "ErrorAccessDenied");
     me.get("/v1.0/me?$expand=memberOf").ok();
 }
+
+/// What a server remembers of a group and its callers is believed only while it is so: here two
+/// processes change the same group in turn.
+#[test]
+fn access_that_another_process_takes_away_is_gone_at_once() {
+    let first = Server::durable();
+    if !first.on_postgres() {
+        // One process alone has a SQLite file.
+        return;
+    }
+    let second = first.beside();
+    let (ada, bo) = (first.user("ada@example.org"), first.user("bo@example.org"));
+    let at_second = |client: &Client| Client { address: second.address.clone(), ..client.clone() };
+    let group = ada.group("readers", "Private");
+    let bo_id = bo.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    let members = format!("/v1.0/groups/{group}/members");
+    let path = format!("/v1.0/groups/{group}/conversations");
+    let body = json!({"topic": "x", "threads": [{"posts": [{"body": {"content": "y"}}]}]});
+    for _ in 0..5 {
+        bo.post(&path, &body).refused(403, "ErrorAccessDenied");
+        at_second(&ada).post(&format!("{members}/$ref"), &first.reference(&bo_id)).empty(204);
+        // Twice: the second is carried out from memory.
+        bo.post(&path, &body).created();
+        bo.post(&path, &body).created();
+        bo.get(&path).ok();
+        at_second(&ada).delete(&format!("{members}/{bo_id}/$ref")).empty(204);
+        bo.get(&path).refused(403, "ErrorAccessDenied");
+    }
+    assert_eq!(ada.all(&path).len(), 10);
+}

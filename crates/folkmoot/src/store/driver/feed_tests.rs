@@ -543,7 +543,7 @@ async fn cancel_begins(client: &tokio_postgres::Client, scope: Uuid) {
     let [.., i, j] = *scope.as_bytes();
     let key = i64::from_le_bytes([a ^ g, b ^ h, c, d, e, f, i, j]);
     let cancel = "select pg_cancel_backend(pid), pg_sleep(0.05) from pg_stat_activity \
-        where application_name = 'folkmoot' and wait_event = 'advisory'";
+        where datname = current_database() and wait_event = 'advisory'";
     client.batch_execute(&format!("select pg_advisory_lock({key})")).await.unwrap();
     for _ in 0..20 {
         client.batch_execute(cancel).await.unwrap();

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Conn, Run, Tx};
 use crate::store::error::Error;
-use crate::store::feed;
+use crate::store::feed::{self, Change};
 
 /// How often a group runs again without a command that had failed after it wrote; then each of it runs
 /// alone.
@@ -122,8 +122,8 @@ pub(super) enum Lost {
     By(usize, Error),
     /// With its connection, or the disk.
     Gone(Error),
-    /// Not at all: a command failed after it had written, and must be undone.
-    Undo,
+    /// Not at all: the command at this place failed after it had written, and must be undone.
+    Undo(usize),
 }
 
 /// Runs all commands of a group in one transaction, committed at the end. With an error nothing of it
@@ -133,17 +133,21 @@ pub(super) async fn commit(
     jobs: &mut [Box<dyn Job>],
     scope: Uuid,
 ) -> Result<Changed, Error> {
+    // Those that are not run again: their answers stand whatever becomes of the others. A command that
+    // failed without having written runs again with them, for it may have failed by what they did.
     let mut failed = vec![false; jobs.len()];
     let (mut tries, mut undone) = (0, 0);
+    tx.trusts = true;
     loop {
-        let lost = match attempt(tx, jobs, &mut failed, scope).await {
+        let lost = match attempt(tx, jobs, &failed, scope).await {
             Ok(changed) => return Ok(changed),
             Err(lost) => lost,
         };
         tx.rollback().await?;
         match lost {
             Lost::Gone(error) => return Err(error),
-            Lost::Undo => {
+            Lost::Undo(at) => {
+                failed[at] = true;
                 undone += 1;
                 if undone == UNDONE_MAX && jobs.len() > 1 {
                     return Box::pin(one_by_one(tx, jobs, &failed, scope)).await;
@@ -154,6 +158,8 @@ pub(super) async fn commit(
                 failed[at] = true;
             }
             Lost::Conflict(error) => {
+                // It may have been what was remembered of its group.
+                tx.trusts = false;
                 tries += 1;
                 if tries == TRIES {
                     return Err(error);
@@ -187,10 +193,11 @@ async fn one_by_one(
 async fn attempt(
     tx: &mut Tx,
     jobs: &mut [Box<dyn Job>],
-    failed: &mut [bool],
+    failed: &[bool],
     scope: Uuid,
 ) -> Result<Changed, Lost> {
     tx.begin(scope).await?;
+    tx.tenant_changed = false;
     let (mut changes, mut touched, mut silent) = (Vec::new(), Vec::new(), false);
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
@@ -202,12 +209,12 @@ async fn attempt(
         if good {
             silent |= tx.wrote && tx.changes.is_empty() && tx.touched.is_none();
             touched.extend(tx.touched.take().into_iter().flatten());
+            tx.tenant_changed |= tx.changes.iter().any(Change::is_of_tenant);
             changes.append(&mut tx.changes);
             continue;
         }
-        failed[at] = true;
         if tx.wrote {
-            return Err(Lost::Undo);
+            return Err(Lost::Undo(at));
         }
     }
     tx.start(usize::MAX);

@@ -16,10 +16,13 @@ pub(crate) use postgres::{Options as PostgresOptions, Postgres};
 pub(crate) use sqlite::{Options as SqliteOptions, Sqlite};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use crate::access::GroupFacts;
+use crate::ids::{GroupId, TenantId, UserId};
 use crate::store::dialect::Db;
 use crate::store::error::Error;
 use crate::store::feed::Change;
@@ -37,7 +40,19 @@ pub(crate) struct Tx {
     touched: Option<Vec<Uuid>>,
     /// Where blobs too large for the database stand.
     blobs: PathBuf,
+    /// What is remembered of groups, where asking again costs a round trip.
+    known: Option<Arc<Known>>,
+    /// Whether what is remembered is believed: not by a transaction that runs again.
+    trusts: bool,
+    /// Whether an earlier command of the transaction has changed something of the tenant: then what
+    /// is read of groups is neither what is remembered nor, before the commit, to be remembered.
+    tenant_changed: bool,
 }
+
+/// What commands have read of a group and its caller, each with the tenant's feed's head of then.
+pub(in crate::store) type Known = quick_cache::sync::Cache<Key, (i64, GroupFacts)>;
+/// Of which group, for which caller.
+pub(in crate::store) type Key = (TenantId, GroupId, Option<UserId>);
 
 enum Conn {
     Sqlite(rusqlite::Connection),
@@ -84,7 +99,36 @@ impl Row<'_> {
 
 impl Tx {
     fn new(conn: Conn, blobs: &Path) -> Tx {
-        Tx { conn, changes: Vec::new(), wrote: false, touched: None, blobs: blobs.to_owned() }
+        Tx {
+            conn,
+            changes: Vec::new(),
+            wrote: false,
+            touched: None,
+            blobs: blobs.to_owned(),
+            known: None,
+            trusts: false,
+            tenant_changed: false,
+        }
+    }
+
+    /// What is remembered of groups, and whether it may be believed; none where this transaction has
+    /// changed it.
+    pub(in crate::store) fn known(&self) -> Option<(Arc<Known>, bool)> {
+        let changed = self.tenant_changed || self.changes.iter().any(Change::is_of_tenant);
+        self.known.clone().filter(|_| !changed).map(|known| (known, self.trusts))
+    }
+
+    /// Makes the transaction fail, and run again believing nothing, if a tenant's feed has moved on
+    /// from `head`. Nobody waits for it.
+    pub(in crate::store) async fn expect_head(
+        &mut self,
+        tenant: TenantId,
+        head: i64,
+    ) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(_) => Ok(()),
+            Conn::Postgres(conn) => conn.expect_head(tenant.0, head).await,
+        }
     }
 
     /// Which database it is, for texts that must differ.

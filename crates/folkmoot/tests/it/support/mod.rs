@@ -89,6 +89,11 @@ impl Server {
         Server { child, address, data, database, owned: true, ephemeral, _folder: folder }
     }
 
+    /// Another server on the same database.
+    pub(crate) fn beside(&self) -> Server {
+        Server::on_database(self.database.as_deref().unwrap())
+    }
+
     /// Kills the server as a power cut would, and starts another on the same data.
     pub(crate) fn kill_and_restart(self) -> Server {
         self.kill_and_restart_with(&[])

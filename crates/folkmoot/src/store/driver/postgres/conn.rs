@@ -218,6 +218,17 @@ impl Conn {
         begun.await.map_err(|error| self.lost(error))
     }
 
+    /// Sends a statement that fails if the head of a tenant's feed is another.
+    pub(in super::super) async fn expect_head(
+        &mut self,
+        tenant: Uuid,
+        head: i64,
+    ) -> Result<(), Error> {
+        let sql = "select 1 / (case when coalesce((select seq from tenant_feed_heads \
+            where tenant_id = $1), 0) = $2 then 1 else 0 end)";
+        self.send(sql, &[Bind::Id(tenant), Bind::Int(head)]).await
+    }
+
     /// The command at this place begins.
     pub(in super::super) fn start(&mut self, at: usize) {
         self.at = at;
@@ -291,6 +302,8 @@ fn failed(at: usize, reads: bool, error: &tokio_postgres::Error) -> Failed {
             }
         }
         Some(&SqlState::FOREIGN_KEY_VIOLATION) => Kind::Dangling,
+        // The one division there is, in `expect_head`.
+        Some(&SqlState::DIVISION_BY_ZERO) => Kind::Conflict,
         Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
             Kind::Conflict
         }

@@ -26,12 +26,14 @@ use uuid::Uuid;
 use self::connect::ToAny;
 use self::signals::Signals;
 use super::group::{self, Job};
-use super::{Run, Tx};
+use super::{Known, Run, Tx};
 use crate::store::error::Error;
 use crate::store::sql::Bind;
 
 /// Commands in one transaction at most.
 const GROUP_MAX: usize = 32;
+/// Groups and callers that are remembered.
+const GROUPS_KNOWN: usize = 10_000;
 /// Connections of each of the two pools.
 const CONNECTIONS_MAX: usize = 32;
 /// How long a request waits for a connection.
@@ -70,6 +72,7 @@ struct Inner {
     /// What waits for each group or tenant that has a transaction in flight.
     waiting: Mutex<HashMap<Uuid, Vec<Box<dyn Job>>>>,
     signals: Signals,
+    known: Arc<Known>,
 }
 
 impl Postgres {
@@ -110,6 +113,7 @@ impl Postgres {
             queue_max: options.queue,
             queued: AtomicUsize::new(0),
             waiting: Mutex::default(),
+            known: Arc::new(Known::new(GROUPS_KNOWN)),
             signals: Signals::start(config.clone(), connector.clone()),
         };
         let mut tx = inner.tx(&inner.writes).await?;
@@ -240,7 +244,10 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
     let landing = Landing(inner.clone(), scope);
     while !jobs.is_empty() {
         let committed = match inner.tx(&inner.writes).await {
-            Ok(mut tx) => group::commit(&mut tx, &mut jobs, scope).await,
+            Ok(mut tx) => {
+                tx.known = Some(inner.known.clone());
+                group::commit(&mut tx, &mut jobs, scope).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = &committed {
