@@ -5,6 +5,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -39,11 +40,11 @@ impl Drop for Postgres {
 impl Postgres {
     /// Makes a cluster in a temporary folder and starts it on a free port of the loopback address.
     pub(crate) fn start() -> anyhow::Result<Postgres> {
-        let folder = std::env::temp_dir().join(format!("folkmoot-postgres-{}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("folkmoot-postgres-{process}-{number}"));
         std::fs::create_dir_all(&folder)?;
-        if is_root()? {
-            std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY))?;
-        }
+        own(&folder)?;
         let made = program("initdb", &folder)?
             .args(["--auth=trust", "--username=folkmoot", "--encoding=UTF8", "--locale=C"])
             .args(["--no-sync", "--pgdata", "data"])
@@ -127,6 +128,14 @@ fn programs() -> anyhow::Result<PathBuf> {
     folders
         .find(|it| it.join("initdb").exists() && it.join("postgres").exists())
         .context("there is no PostgreSQL server here: install the package postgresql")
+}
+
+/// Gives a file or a folder to the user that the server runs as.
+pub(crate) fn own(path: &Path) -> anyhow::Result<()> {
+    if is_root()? {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY))?;
+    }
+    Ok(())
 }
 
 fn is_root() -> anyhow::Result<bool> {

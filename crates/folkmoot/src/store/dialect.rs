@@ -148,3 +148,43 @@ pub(super) fn constraint(name: &str) -> &'static str {
     ];
     KNOWN.iter().find(|it| name.starts_with(**it)).copied().unwrap_or("another")
 }
+
+/// What `folkmoot check` asks that differs between databases.
+pub(super) struct Differing {
+    /// Checks the files of the database, where it can: rows with one text, `ok` for nothing found.
+    pub(super) database: Option<&'static str>,
+    /// Group and id of posts that the index does not have.
+    pub(super) not_indexed: &'static str,
+    /// Rows of the index without a post.
+    pub(super) left_in_index: &'static str,
+    /// What those are known by.
+    pub(super) index_key: &'static [&'static str],
+}
+
+impl Db {
+    /// What `folkmoot check` asks.
+    pub(super) const fn differing(self) -> Differing {
+        match self {
+            Db::Sqlite => Differing {
+                // Every page, every index against its table, and the structure of the full-text index,
+                // whose own command for that is an insert, which a reader may not run.
+                database: Some("pragma integrity_check"),
+                // As a search finds it: by the term of its group.
+                not_indexed: "select p.group_id, p.id from posts p where not exists \
+                (select 1 from post_index where rowid = p.number and post_index match 'scope:g' || \
+                coalesce((select number from groups g where g.id = p.group_id), 0))",
+                left_in_index: "select rowid from post_index \
+                where not exists (select 1 from posts where number = post_index.rowid)",
+                index_key: &["rowid"],
+            },
+            Db::Postgres => Differing {
+                database: None,
+                not_indexed: "select p.group_id, p.id from posts p where not exists \
+                (select 1 from post_index i where i.group_id = p.group_id and i.post_id = p.id)",
+                left_in_index: "select i.group_id, i.post_id from post_index i where not exists \
+                (select 1 from posts p where p.group_id = i.group_id and p.id = i.post_id)",
+                index_key: &["group_id", "post_id"],
+            },
+        }
+    }
+}

@@ -9,6 +9,8 @@
 //! [`Access`]: crate::access::Access
 
 pub(crate) mod blobs;
+#[cfg(test)]
+mod both;
 pub(crate) mod check;
 pub(crate) mod conversations;
 mod dialect;
@@ -24,6 +26,8 @@ mod migrate;
 pub(crate) mod plan;
 pub(crate) mod posts;
 mod predicate;
+#[cfg(test)]
+mod promises;
 pub(crate) mod read;
 mod render;
 pub(crate) mod skiptoken;

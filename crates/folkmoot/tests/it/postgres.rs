@@ -5,3 +5,5 @@ mod killed;
 mod same;
 mod schema;
 mod start;
+mod tls;
+mod waits;

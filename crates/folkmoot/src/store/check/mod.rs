@@ -13,7 +13,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use crate::store::Settings;
-use crate::store::dialect::Db;
+use crate::store::dialect::Differing;
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::sql::Bind;
@@ -184,7 +184,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// What the database finds when it checks itself.
 async fn database(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
-    let Some(sql) = differing(tx.db()).database else { return Ok(()) };
+    let Some(sql) = tx.db().differing().database else { return Ok(()) };
     tx.query(sql, &[], |row| {
         if row.text(0)? != "ok" {
             found.problem("the database", row.text(0)?);
@@ -196,7 +196,7 @@ async fn database(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
 
 /// Every post has its row in the index, and the index has no other rows.
 async fn index(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
-    let Differing { not_indexed, left_in_index, index_key, .. } = differing(tx.db());
+    let Differing { not_indexed, left_in_index, index_key, .. } = tx.db().differing();
     tx.query(not_indexed, &[], |row| {
         let key = named(&row, &["group_id", "id"], 0)?;
         found.problem("posts", &format!("{key}: has no row of its group in post_index"));
@@ -214,42 +214,4 @@ async fn index(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
 /// Whether there may be a store to check: opening one that is not there would make it.
 pub(crate) fn is_there(settings: &Settings) -> bool {
     settings.postgres.is_some() || settings.folder.join("folkmoot.db").is_file()
-}
-
-/// The statements that differ between databases.
-struct Differing {
-    /// Checks the files of the database, where it can: rows with one text, `ok` for nothing found.
-    database: Option<&'static str>,
-    /// Group and id of posts that the index does not have.
-    not_indexed: &'static str,
-    /// Rows of the index without a post.
-    left_in_index: &'static str,
-    /// What those are known by.
-    index_key: &'static [&'static str],
-}
-
-/// All that differs between databases.
-const fn differing(db: Db) -> Differing {
-    match db {
-        Db::Sqlite => Differing {
-            // Every page, every index against its table, and the structure of the full-text index,
-            // whose own command for that is an insert, which a reader may not run.
-            database: Some("pragma integrity_check"),
-            // As a search finds it: by the term of its group.
-            not_indexed: "select p.group_id, p.id from posts p where not exists \
-                (select 1 from post_index where rowid = p.number and post_index match 'scope:g' || \
-                coalesce((select number from groups g where g.id = p.group_id), 0))",
-            left_in_index: "select rowid from post_index \
-                where not exists (select 1 from posts where number = post_index.rowid)",
-            index_key: &["rowid"],
-        },
-        Db::Postgres => Differing {
-            database: None,
-            not_indexed: "select p.group_id, p.id from posts p where not exists \
-                (select 1 from post_index i where i.group_id = p.group_id and i.post_id = p.id)",
-            left_in_index: "select i.group_id, i.post_id from post_index i where not exists \
-                (select 1 from posts p where p.group_id = i.group_id and p.id = i.post_id)",
-            index_key: &["group_id", "post_id"],
-        },
-    }
 }

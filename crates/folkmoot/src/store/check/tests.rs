@@ -3,9 +3,10 @@
 use tempfile::TempDir;
 
 use super::summaries::Level;
-use super::{Differing, differing, feed, rows};
+use super::{feed, rows};
 use crate::clock::Clock;
 use crate::store::dialect::Db;
+use crate::store::dialect::Differing;
 use crate::store::{Error, Settings, Store};
 
 /// The steps of the plan of a statement.
@@ -46,7 +47,7 @@ async fn no_check_sorts_a_table_or_looks_for_a_row_without_an_index() {
     let levels = [Level::Threads { preview_chars: 1 }, Level::Conversations];
     statements.extend(levels.map(|it| it.sql().to_owned()));
     statements.push(super::blobs::CONTENTS.to_owned());
-    let Differing { not_indexed, left_in_index, .. } = differing(Db::Sqlite);
+    let Differing { not_indexed, left_in_index, .. } = Db::Sqlite.differing();
     statements.extend([not_indexed, left_in_index].map(str::to_owned));
     for sql in statements {
         let plan = explain(&store, &sql).await;

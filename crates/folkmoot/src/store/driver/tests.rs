@@ -1,11 +1,11 @@
-//! What the writer promises when the disk is full, a command panics, or more is asked than it can do.
+//! What SQLite's writer promises when the disk is full.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{join_all, join4};
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::{Sqlite, SqliteOptions, Tx};
@@ -15,7 +15,6 @@ use crate::store::sql::binds;
 
 /// Small, so that a test can fill it.
 const QUEUE: usize = 16;
-/// Long enough for every read here but the endless one.
 const READ_DEADLINE: Duration = Duration::from_millis(300);
 
 fn open(folder: &TempDir, prepare: &'static str) -> Sqlite {
@@ -110,59 +109,4 @@ async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_n
     .unwrap();
     insert(&db, "after".into(), 400_000).await.unwrap();
     assert!(names(&db).await.contains(&"after".to_owned()));
-}
-
-#[tokio::test]
-async fn a_command_that_fails_or_panics_leaves_the_others_of_its_group_alone() {
-    let folder = TempDir::new().unwrap();
-    let db = open(&folder, TABLE);
-    let failing = |panics: bool| {
-        db.write((), move |tx: &mut Tx, ()| {
-            Box::pin(async move {
-                tx.execute("insert into t values ('undone', null)", &[]).await?;
-                assert!(!panics, "a panic on purpose");
-                Err::<(), _>(Error::Dangling)
-            })
-        })
-    };
-    let commands = join4(
-        insert(&db, "first".into(), 10),
-        failing(false),
-        failing(true),
-        insert(&db, "last".into(), 10),
-    );
-    let (first, failed, panicked, last) = as_one_group(&db, commands).await;
-    first.unwrap();
-    last.unwrap();
-    assert!(matches!(failed, Err(Error::Dangling)));
-    assert!(matches!(panicked, Err(Error::Defect(_))));
-    assert_eq!(names(&db).await, ["first", "last"]);
-}
-
-#[tokio::test]
-async fn more_than_the_queue_holds_is_refused_at_once() {
-    let folder = TempDir::new().unwrap();
-    let db = open(&folder, TABLE);
-    let commands = (0..QUEUE + 5).map(|at| insert(&db, format!("{at:02}"), 10));
-    let answers = as_one_group(&db, join_all(commands)).await;
-    for (at, answer) in answers.iter().enumerate() {
-        assert_eq!(matches!(answer, Err(Error::Busy)), at >= QUEUE, "{at}: {answer:?}");
-    }
-    assert_eq!(names(&db).await.len(), QUEUE);
-}
-
-#[tokio::test]
-async fn a_read_past_its_deadline_is_stopped() {
-    let folder = TempDir::new().unwrap();
-    let db = open(&folder, TABLE);
-    let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) \
-        select count(*) from n";
-    let stopped: Result<Option<i64>, Error> = db
-        .read((), move |tx: &mut Tx, ()| {
-            Box::pin(async move { tx.first(endless, &[], |row| row.int(0)).await })
-        })
-        .await;
-    assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
-    // The reader is free again.
-    assert!(names(&db).await.is_empty());
 }

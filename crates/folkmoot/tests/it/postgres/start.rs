@@ -17,7 +17,7 @@ const END_MAX: Duration = Duration::from_secs(15);
 
 /// Runs `serve`, which must end by itself with status 1; its last line on standard error.
 #[track_caller]
-fn refused(data: &Path, store: &str) -> String {
+pub(super) fn refused(data: &Path, store: &str) -> String {
     let child = Command::new(BINARY)
         .args(["serve", "--listen", "127.0.0.1:0", "--store", store, "--data"])
         .arg(data)

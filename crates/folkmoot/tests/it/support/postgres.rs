@@ -53,7 +53,7 @@ pub(super) fn drop_database(url: &str) {
 }
 
 /// The number in the first column of the one row of a query.
-pub(super) fn number(url: &str, sql: &str) -> i64 {
+pub(crate) fn number(url: &str, sql: &str) -> i64 {
     block_on(async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -1,0 +1,148 @@
+//! What either store promises: commands apart from each other, a bounded queue, reads that end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{join_all, join4};
+use uuid::Uuid;
+
+use super::both::on_each;
+use super::dialect::Db;
+use super::sql::binds;
+use super::{Error, Store, Tx};
+
+/// Small, so that a test can fill it.
+const QUEUE: usize = 16;
+/// Long enough for every read here but the endless one.
+const READ_DEADLINE: Duration = Duration::from_millis(300);
+
+fn scope() -> Uuid {
+    Uuid::from_u128(7)
+}
+
+async fn insert(store: &Store, kid: &str) -> Result<(), Error> {
+    store
+        .write(scope(), kid.to_owned(), |tx: &mut Tx, kid| {
+            Box::pin(async move {
+                let sql = "insert into keys (kid, purpose, secret, created_at) \
+                    values ($1, 'test', $2, 0)";
+                tx.execute(sql, binds![kid, &[7_u8; 3][..]]).await.map(|_| ())
+            })
+        })
+        .await
+}
+
+async fn kids(store: &Store) -> Vec<String> {
+    store
+        .read((), |tx: &mut Tx, ()| {
+            Box::pin(async move {
+                let mut kids = Vec::new();
+                tx.query("select kid from keys order by kid", &[], |row| {
+                    kids.push(row.text(0)?.to_owned());
+                    Ok(())
+                })
+                .await?;
+                Ok::<_, Error>(kids)
+            })
+        })
+        .await
+        .unwrap()
+}
+
+/// Keeps the scope busy with a command of its own until what `queue` queues is all there: one group.
+async fn as_one_group<T>(store: &Store, queue: impl Future<Output = T>) -> T {
+    let (entered, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let held = store.write(scope(), (entered.clone(), gate.clone()), |_, (inside, opened)| {
+        Box::pin(async move {
+            inside.store(true, Ordering::Release);
+            while !opened.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    let mut held = Box::pin(held);
+    assert!((&mut held).now_or_never().is_none());
+    while !entered.load(Ordering::Acquire) {
+        tokio::task::yield_now().await;
+    }
+    // The first poll sends every command to the queue.
+    let mut queued = Box::pin(queue);
+    assert!((&mut queued).now_or_never().is_none());
+    gate.store(true, Ordering::Release);
+    held.await.unwrap();
+    queued.await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fails_or_panics_leaves_the_others_of_its_group_alone() {
+    on_each(QUEUE, READ_DEADLINE, async |store, _| {
+        let store = &store;
+        let failing = |panics: bool| {
+            store.write(scope(), (), move |tx: &mut Tx, ()| {
+                Box::pin(async move {
+                    let sql = "insert into keys (kid, purpose, secret, created_at) \
+                        values ('undone', 'test', $1, 0)";
+                    tx.execute(sql, binds![&[7_u8; 3][..]]).await?;
+                    assert!(!panics, "a panic on purpose");
+                    Err::<(), _>(Error::Dangling)
+                })
+            })
+        };
+        let commands =
+            join4(insert(store, "first"), failing(false), failing(true), insert(store, "last"));
+        let (first, failed, panicked, last) = as_one_group(store, commands).await;
+        first.unwrap();
+        last.unwrap();
+        assert!(matches!(failed, Err(Error::Dangling)), "{failed:?}");
+        assert!(matches!(panicked, Err(Error::Defect(_))), "{panicked:?}");
+        assert_eq!(kids(store).await, ["first", "last"]);
+        // What the database refuses is the command's own fault too.
+        let both = join_all([insert(store, "last"), insert(store, "more")]);
+        let answers = as_one_group(store, both).await;
+        assert!(matches!(answers[0], Err(Error::Duplicate(_))), "{answers:?}");
+        assert!(answers[1].is_ok(), "{answers:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_the_queue_holds_is_refused_at_once() {
+    on_each(QUEUE, READ_DEADLINE, async |store, _| {
+        let store = &store;
+        let names: Vec<_> = (0..QUEUE + 5).map(|at| format!("{at:02}")).collect();
+        let commands = join_all(names.iter().map(|it| insert(store, it)));
+        let answers = as_one_group(store, commands).await;
+        let refused = answers.iter().filter(|it| matches!(it, Err(Error::Busy))).count();
+        let good = answers.iter().filter(|it| it.is_ok()).count();
+        // One place may be the running command's.
+        assert!((5..=6).contains(&refused), "{answers:?}");
+        assert_eq!(good + refused, answers.len());
+        assert_eq!(kids(store).await.len(), good);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_past_its_deadline_is_stopped() {
+    on_each(QUEUE, READ_DEADLINE, async |store, db| {
+        let endless = match db {
+            Db::Sqlite => {
+                "with recursive n (i) as (select 1 union all select i + 1 from n) \
+                 select count(*) from n"
+            }
+            Db::Postgres => "select count(*) from generate_series(1, 100000000000) n",
+        };
+        let stopped: Result<Option<i64>, Error> = store
+            .read((), move |tx: &mut Tx, ()| {
+                Box::pin(async move { tx.first(endless, &[], |row| row.int(0)).await })
+            })
+            .await;
+        assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
+        // The reader is free again.
+        assert!(kids(&store).await.is_empty());
+    })
+    .await;
+}
