@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::ids::TenantId;
 use crate::service::{Error, Service, limits, users};
 use crate::store::tenants::{self, Tenant};
-use crate::store::{self, Key, Purpose, Settings, Store, Tx};
+use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 
 /// What an application's id is made from, with its name (RFC 9562, section 5.5): the same name is the
 /// same application at each token.
@@ -170,6 +170,11 @@ impl Server {
             }
         };
         Ok(self.key.mint(&claims)?)
+    }
+
+    /// Whether there is any group.
+    pub(crate) async fn has_groups(&self) -> anyhow::Result<bool> {
+        Ok(self.store.read((), |tx, ()| Box::pin(groups::any(tx))).await?)
     }
 
     /// The key that tokens are signed with, for those who check them elsewhere.

@@ -40,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long)]
     ephemeral: bool,
     /// Let time stand still at this instant, such as 2026-01-01T00:00:00Z, and count ids from one: the
-    /// same requests then get the same bytes in every run
-    #[arg(long, value_name = "TIME", requires = "ephemeral", value_parser = instant)]
+    /// same requests then get the same bytes in every run. Without --ephemeral, the store must be empty
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     fixed_clock: Option<i64>,
     /// Refuse what real Graph refuses
     #[arg(long)]
@@ -98,6 +98,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.listen = listener.local_addr()?;
     let clock = args.fixed_clock.map_or(Clock::System, Clock::fixed);
     let server = Arc::new(Server::open_with(&config, !args.ephemeral, clock).await?);
+    if args.fixed_clock.is_some() && !args.ephemeral && server.has_groups().await? {
+        bail!("--fixed-clock needs an empty store: its ids begin anew, and these would be there");
+    }
     let tls = tls(&args, &config, &server, &certificates).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);

@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
 use crate::store::feed::Actor;
-use crate::store::{self, Store, blobs, work};
+use crate::store::{self, Store, blobs, tenants, work};
 
 /// How long a blob is kept that nothing refers to: an upload has that long to be used.
 const BLOB_KEPT_TICKS: i64 = 24 * 3_600 * 10_000_000;
@@ -85,6 +85,13 @@ impl Service {
                 now += self
                     .store
                     .write(group.0, (), move |tx, ()| Box::pin(work::forget(tx, group, before)))
+                    .await?;
+            }
+            for tenant in self.store.read((), |tx, ()| Box::pin(tenants::all(tx))).await? {
+                let id = tenant.id;
+                now += self
+                    .store
+                    .write(id.0, (), move |tx, ()| Box::pin(work::forget_of_tenant(tx, id, before)))
                     .await?;
             }
             removed += now;

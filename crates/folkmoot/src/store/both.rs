@@ -1,4 +1,6 @@
 //! One body of a test for both databases.
+//!
+//! **Invariant:** a test that uses it cannot tell, and need not, which database it is on.
 
 use std::time::Duration;
 

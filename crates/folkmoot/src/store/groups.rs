@@ -210,6 +210,11 @@ pub(crate) async fn is_on(
     Ok(tx.first(sql, binds![group, user], |_| Ok(())).await?.is_some())
 }
 
+/// Whether there is any group, deleted ones included.
+pub(crate) async fn any(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(tx.first("select 1 from groups limit 1", &[], |_| Ok(())).await?.is_some())
+}
+
 /// How many owners a group has.
 pub(crate) async fn owners(tx: &mut Tx, group: GroupId) -> Result<i64, Error> {
     let sql = "select count(*) from group_owners where group_id = $1";

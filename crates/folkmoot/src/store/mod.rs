@@ -89,7 +89,10 @@ impl Store {
         let migrate = async |tx: &mut Tx| migrate::migrate(tx, clock).await;
         let database = match &settings.postgres {
             Some(url) => {
-                let options = PostgresOptions { url: url.clone(), queue, read_deadline };
+                // A command that runs again, because what was remembered is not so any more, takes
+                // ids again: with counted ones, the same requests would not get the same.
+                let remembers = !matches!(clock, Clock::Fixed { .. });
+                let options = PostgresOptions { url: url.clone(), queue, read_deadline, remembers };
                 Database::Postgres(Postgres::open(&options, &blobs, migrate).await?)
             }
             None => {

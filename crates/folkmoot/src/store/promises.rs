@@ -1,4 +1,6 @@
 //! What either store promises: commands apart from each other, a bounded queue, reads that end.
+//!
+//! **Invariant:** what is asked of one database here is asked of the other in the same words.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

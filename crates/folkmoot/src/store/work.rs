@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use crate::ids::{ConversationId, GroupId};
+use crate::ids::{ConversationId, GroupId, TenantId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::feed::{Kind, Op};
@@ -143,6 +143,20 @@ pub(crate) async fn forget(tx: &mut Tx, group: GroupId, before: i64) -> Result<u
         and seq < (select h.seq from feed_heads h where h.group_id = $1) \
         and seq <= coalesce((select min(w.cursor) from feed_work w where w.group_id = $1), seq)";
     let removed = tx.execute(sql, binds![group, before]).await?;
+    tx.touched(&[]);
+    Ok(removed)
+}
+
+/// The same of a tenant's feed, which has no consumers.
+pub(crate) async fn forget_of_tenant(
+    tx: &mut Tx,
+    tenant: TenantId,
+    before: i64,
+) -> Result<u64, Error> {
+    let sql = "delete from tenant_feed where tenant_id = $1 and at < $2 \
+        and seq < (select min(f.seq) + 1000 from tenant_feed f where f.tenant_id = $1) \
+        and seq < (select h.seq from tenant_feed_heads h where h.tenant_id = $1)";
+    let removed = tx.execute(sql, binds![tenant, before]).await?;
     tx.touched(&[]);
     Ok(removed)
 }

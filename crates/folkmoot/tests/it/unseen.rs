@@ -124,11 +124,16 @@ fn the_feed_forgets_what_is_long_ago() {
         std::thread::yield_now();
     }
     assert_eq!(server.number("select count(*) from feed"), 5);
+    let of_tenant = server.number("select max(seq) from tenant_feed");
+    server.change("update tenant_feed set at = at - 34560000000000");
     server.change("update feed set at = at - 34560000000000");
     let server = server.kill_and_restart();
-    while server.number("select count(*) from feed") > 1 {
-        std::thread::yield_now();
+    for feed in ["feed", "tenant_feed"] {
+        while server.number(&format!("select count(*) from {feed}")) > 1 {
+            std::thread::yield_now();
+        }
     }
+    assert_eq!(server.number("select max(seq) from tenant_feed"), of_tenant);
     let ada = Client { address: server.address.clone(), ..ada };
     ada.talk(&group, "on", "x");
     assert_eq!(server.number("select max(seq) from feed"), 18);

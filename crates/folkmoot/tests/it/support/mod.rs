@@ -50,15 +50,25 @@ impl Server {
 
     /// A server on SQLite, whatever the tests are run on: for those about the data folder itself.
     pub(crate) fn on_sqlite(folder: TempDir) -> Server {
-        Server::start_on(folder, None, &[])
+        Server::on_sqlite_with(folder, &[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn on_sqlite_with(folder: TempDir, args: &[&str]) -> Server {
+        Server::start_on(folder, None, args)
     }
 
     /// A server on a PostgreSQL database that is there and stays; what it logs is in `log` beside its
     /// data.
     pub(crate) fn on_database(url: &str) -> Server {
+        Server::on_database_with(url, &[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn on_database_with(url: &str, args: &[&str]) -> Server {
         let folder = TempDir::new().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut server = Server::start_with(folder, Some(url.to_owned()), &[], log.into());
+        let mut server = Server::start_with(folder, Some(url.to_owned()), args, log.into());
         server.owned = false;
         server
     }

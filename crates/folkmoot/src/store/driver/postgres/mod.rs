@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) queue: usize,
     /// The longest that one read may run.
     pub(crate) read_deadline: Duration,
+    /// Whether what commands have read of groups is remembered.
+    pub(crate) remembers: bool,
 }
 
 /// The handle of an open database.
@@ -72,7 +74,7 @@ struct Inner {
     /// What waits for each group or tenant that has a transaction in flight.
     waiting: Mutex<HashMap<Uuid, Vec<Box<dyn Job>>>>,
     signals: Signals,
-    known: Arc<Known>,
+    known: Option<Arc<Known>>,
 }
 
 impl Postgres {
@@ -113,7 +115,7 @@ impl Postgres {
             queue_max: options.queue,
             queued: AtomicUsize::new(0),
             waiting: Mutex::default(),
-            known: Arc::new(Known::new(GROUPS_KNOWN)),
+            known: options.remembers.then(|| Arc::new(Known::new(GROUPS_KNOWN))),
             signals: Signals::start(config.clone(), connector.clone()),
         };
         let mut tx = inner.tx(&inner.writes).await?;
@@ -245,7 +247,7 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
     while !jobs.is_empty() {
         let committed = match inner.tx(&inner.writes).await {
             Ok(mut tx) => {
-                tx.known = Some(inner.known.clone());
+                tx.known = inner.known.clone();
                 group::commit(&mut tx, &mut jobs, scope).await
             }
             Err(error) => Err(error),
