@@ -25,12 +25,16 @@ fn scope() -> Uuid {
 }
 
 async fn insert(store: &Store, kid: &str) -> Result<(), Error> {
+    insert_bytes(store, kid, 3).await
+}
+
+async fn insert_bytes(store: &Store, kid: &str, bytes: usize) -> Result<(), Error> {
     store
-        .write(scope(), kid.to_owned(), |tx: &mut Tx, kid| {
+        .write(scope(), (kid.to_owned(), vec![7_u8; bytes]), |tx: &mut Tx, (kid, secret)| {
             Box::pin(async move {
                 let sql = "insert into keys (kid, purpose, secret, created_at) \
                     values ($1, 'test', $2, 0)";
-                tx.execute(sql, binds![kid, &[7_u8; 3][..]]).await.map(|_| ())
+                tx.execute(sql, binds![kid, &secret[..]]).await.map(|_| ())
             })
         })
         .await
@@ -145,6 +149,44 @@ async fn a_read_past_its_deadline_is_stopped() {
         assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
         // The reader is free again.
         assert!(kids(&store).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_none_of_it() {
+    on_each(QUEUE, READ_DEADLINE, async |store, db| {
+        if db == Db::Postgres {
+            // It has no such limit of its own, and its disk is not ours to fill.
+            return;
+        }
+        let store = &store;
+        insert(store, "before").await.unwrap();
+        // Room for some thirty pages more: the group's third command does not fit.
+        let limit = async |more: i64| {
+            store
+                .write(scope(), more, |tx: &mut Tx, more| {
+                    Box::pin(async move {
+                        let pages = tx.first("pragma page_count", &[], |row| row.int(0)).await?;
+                        let pages = pages.unwrap_or(0) + more;
+                        tx.batch(&format!("pragma max_page_count = {pages}")).await
+                    })
+                })
+                .await
+        };
+        limit(30).await.unwrap();
+        let names: Vec<_> = (0..6).map(|at| format!("{at}")).collect();
+        let commands = names.iter().enumerate().map(|(at, name)| {
+            let bytes = if at == 2 { 400_000 } else { 100 };
+            insert_bytes(store, name, bytes)
+        });
+        let answers = as_one_group(store, join_all(commands)).await;
+        assert!(answers.iter().all(|it| matches!(it, Err(Error::Unavailable(_)))), "{answers:?}");
+        assert_eq!(kids(store).await, ["before"]);
+        // The writer goes on: the same command fits once there is room.
+        limit(100_000).await.unwrap();
+        insert_bytes(store, "after", 400_000).await.unwrap();
+        assert!(kids(store).await.contains(&"after".to_owned()));
     })
     .await;
 }

@@ -94,7 +94,8 @@ fn fill(server: &Server) {
 fn store() -> TempDir {
     let server = Server::on_sqlite(TempDir::new().unwrap());
     fill(&server);
-    // The server is idle: the files stand still.
+    // Then the server is idle: the files stand still.
+    server.settle();
     copy(&server.data)
 }
 
@@ -261,6 +262,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("delete from feed", "feed has no rows of it"),
     ("delete from tenant_feed where seq = 2", "rows 2 to 2 are missing"),
     ("update tenant_feed_heads set seq = seq - 1", "tenant_feed_heads: tenant_id"),
+    ("update feed_work set head = head - 1", "feed_work: group_id"),
+    ("update feed_work set cursor = head + 1", "feed_work: group_id"),
+    ("update activity set seq = seq + 1000", "stands ahead of its consumer"),
+    ("delete from activity", "activity: group_id"),
     ("update feed set op = 2 where kind = 5 and op = 1", "conversations: group_id"),
     (
         "update feed set op = 2 where kind = 6 and op = 1",

@@ -260,3 +260,39 @@ async fn look_into(
     }
     Ok(())
 }
+
+/// Finds consumers that are ahead of the feed or were not told how far it goes, and what the first of
+/// them has kept that is not so.
+pub(super) async fn consumers(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
+    let sql = "select w.group_id, w.consumer, w.cursor, w.head, coalesce(h.seq, 0) \
+        from feed_work w left join feed_heads h on h.group_id = w.group_id \
+        where w.head <> coalesce(h.seq, 0) or w.cursor > w.head order by w.group_id, w.consumer";
+    tx.query(sql, &[], |row| {
+        let (group, consumer) = (row.id(0)?, row.text(1)?);
+        let (cursor, head, feed) = (row.int(2)?, row.int(3)?, row.int(4)?);
+        let what = format!(
+            "group_id {group}, consumer {consumer}: cursor {cursor} and head {head}, the feed's head is \
+             {feed}"
+        );
+        found.problem("feed_work", &what);
+        Ok(())
+    })
+    .await?;
+    let ahead = "select a.group_id, a.conversation_id from activity a \
+        join feed_work w on w.group_id = a.group_id and w.consumer = 'unseen' \
+        where a.seq > w.cursor order by a.group_id, a.conversation_id";
+    let missing = "select c.group_id, c.id from conversations c \
+        join feed_work w on w.group_id = c.group_id and w.consumer = 'unseen' \
+        where c.posts > 0 and w.cursor = w.head and not exists (select 1 from activity a \
+        where a.group_id = c.group_id and a.conversation_id = c.id) order by c.group_id, c.id";
+    for (sql, what) in [(ahead, "stands ahead of its consumer"), (missing, "is not there")] {
+        tx.query(sql, &[], |row| {
+            let (group, conversation) = (row.id(0)?, row.id(1)?);
+            let key = format!("group_id {group}, conversation_id {conversation}");
+            found.problem("activity", &format!("{key}: {what}"));
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}

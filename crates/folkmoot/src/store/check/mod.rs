@@ -91,6 +91,8 @@ pub(crate) async fn check(tx: &mut Tx, preview_chars: usize, tell: &Tell) -> Res
     }
     let done = feed::told(tx, &mut found).await;
     found.read("feed", done)?;
+    let done = feed::consumers(tx, &mut found).await;
+    found.read("feed_work", done)?;
     for level in [Level::Threads { preview_chars }, Level::Conversations] {
         found.step(level.table());
         let done = summaries::check(tx, &mut found, level).await;

@@ -9,8 +9,6 @@ mod group;
 mod made;
 mod postgres;
 mod sqlite;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use postgres::{Options as PostgresOptions, Postgres};
 pub(crate) use sqlite::{Options as SqliteOptions, Sqlite};

@@ -221,6 +221,13 @@ impl Server {
         }
     }
 
+    /// Waits until the feed's consumers have come to its end.
+    pub(crate) fn settle(&self) {
+        while self.number("select count(*) from feed_work where head > cursor") > 0 {
+            std::thread::yield_now();
+        }
+    }
+
     /// The number that a query of our own to the database finds.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         match &self.database {
