@@ -19,9 +19,9 @@ use crate::store::{self, Tx, unseen};
 const LEASE_TICKS: i64 = 30 * TICKS_A_SECOND;
 const TICKS_A_SECOND: i64 = 10_000_000;
 /// Rows of a portion.
-const ROWS_MAX: i64 = 500;
+const ROWS_MAX: i64 = 2_000;
 /// Between two rounds: what is written meanwhile goes together.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(250);
 /// The longest between two rounds: what another process has written is looked for that often.
 const POLL: Duration = Duration::from_secs(1);
 
