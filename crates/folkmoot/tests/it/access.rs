@@ -40,6 +40,11 @@ fn a_private_group_shows_itself_and_not_its_content() {
     let reply = json!({"post": {"body": {"content": "x"}}});
     bo.post(&format!("/v1.0/groups/{group}/threads/{thread}/reply"), &reply)
         .refused(403, "ErrorAccessDenied");
+    // Also where something else is wrong with the request.
+    for body in ["{\"topicx\":1}", "not JSON"] {
+        bo.post_text(&format!("/v1.0/groups/{group}/conversations"), body)
+            .refused(403, "ErrorAccessDenied");
+    }
     bo.delete(&format!("/v1.0/groups/{group}/conversations/{conversation}"))
         .refused(403, "ErrorAccessDenied");
     bo.get(&format!("/v1.0/me/joinedTeams/{group}/conversations"))
