@@ -3,7 +3,7 @@
 //! **Invariant:** what is asked of one database here is asked of the other in the same words.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -187,6 +187,33 @@ async fn a_full_disk_in_the_middle_of_a_group_loses_the_group_and_acknowledges_n
         limit(100_000).await.unwrap();
         insert_bytes(store, "after", 400_000).await.unwrap();
         assert!(kids(store).await.contains(&"after".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_that_another_one_stood_in_the_way_of_runs_again() {
+    on_each(QUEUE, READ_DEADLINE, async |store, db| {
+        if db == Db::Sqlite {
+            // Its one writer stands in nobody's way.
+            return;
+        }
+        for code in ["40001", "40P01"] {
+            let runs = Arc::new(AtomicUsize::new(0));
+            let fails = format!("do $$ begin raise exception 'x' using errcode = '{code}'; end $$");
+            store
+                .write(scope(), (runs.clone(), fails), |tx: &mut Tx, (runs, fails)| {
+                    Box::pin(async move {
+                        match runs.fetch_add(1, Ordering::Relaxed) {
+                            0 => tx.batch(fails).await,
+                            _ => Ok(()),
+                        }
+                    })
+                })
+                .await
+                .unwrap();
+            assert_eq!(runs.load(Ordering::Relaxed), 2, "{code}");
+        }
     })
     .await;
 }

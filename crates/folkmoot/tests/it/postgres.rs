@@ -6,4 +6,5 @@ mod same;
 mod schema;
 mod start;
 mod tls;
+mod trips;
 mod waits;
