@@ -27,7 +27,7 @@ use odata::syntax::{self, Options};
 use crate::access::Caller;
 use crate::api::error::{About, Error};
 use crate::api::operations::{Row, Strict};
-use crate::auth::{Scope, TokenError, Verifier, bearer};
+use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
 use crate::model::MODEL;
 use crate::service::{Ctx, Service, limits};
@@ -245,7 +245,7 @@ fn permitted(
     if app && api.strict && row.strict == Strict::NotToApps {
         return Err(Error::NotForApps);
     }
-    let needed = if app { row.application } else { row.delegated };
+    let needed = row.needed(app);
     // With `User.Read` a user reads of users themself alone.
     let own = path.root.singleton
         || matches!((path.steps.first(), caller.user), (Some(Step::Key(key)), Some(user)) if ids::parse(key) == Some(user.0));
@@ -257,8 +257,8 @@ fn permitted(
     };
     // An application that asks for /me hears that it has no user, whatever its roles.
     let me_for_app = app && path.root.singleton;
-    if !me_for_app && !caller.scopes.intersects(needed) {
-        return Err(Error::Scope(needed.names().collect::<Vec<_>>().join(", ")));
+    if !me_for_app {
+        admit(caller, needed)?;
     }
     Ok(row)
 }
@@ -280,8 +280,11 @@ fn may_follow(ctx: &Ctx, from: &EntityType, navigation: &Navigation) -> Result<(
     let Some(row) = operations::rows(&shape).find(|it| it.method == Method::GET) else {
         return Ok(());
     };
-    let caller = ctx.caller();
-    let needed = if caller.user.is_none() { row.application } else { row.delegated };
+    admit(ctx.caller(), row.needed(ctx.caller().user.is_none()))
+}
+
+/// Refuses a caller who has none of these scopes or roles.
+fn admit(caller: &Caller, needed: Scopes) -> Result<(), Error> {
     if caller.scopes.intersects(needed) {
         return Ok(());
     }

@@ -42,6 +42,13 @@ pub(crate) struct Row {
     pub(crate) strict: Strict,
 }
 
+impl Row {
+    /// What a token must have one of, an application's or a user's.
+    pub(super) const fn needed(&self, app: bool) -> Scopes {
+        if app { self.application } else { self.delegated }
+    }
+}
+
 macro_rules! operations {
     ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $strict:ident;)*) => {
         /// What a request asks for.

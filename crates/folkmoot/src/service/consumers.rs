@@ -102,6 +102,7 @@ async fn portion(
     (consumer.apply)(tx, group, &rows).await?;
     let cursor = rows.last().map_or(cursor, |it| it.seq);
     work::advance(tx, consumer.name, group, cursor).await?;
-    tx.touched(&[group.0]);
+    // What they keep is another for each caller, and such answers are not kept.
+    tx.unshown();
     Ok(())
 }

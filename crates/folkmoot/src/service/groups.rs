@@ -228,7 +228,7 @@ pub(crate) async fn reset_unseen_count(ctx: &Ctx, path: Path) -> Result<(), Erro
                 let user = ctx.caller.user.ok_or(Error::MeForApp)?;
                 let group = at.group()?.id;
                 unseen::seen(tx, group, user).await?;
-                tx.touched(&[group.0]);
+                tx.unshown();
                 Ok(())
             })
         })

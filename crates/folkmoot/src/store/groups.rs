@@ -155,6 +155,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    const fn table(self) -> &'static str {
+        match self {
+            Role::Member => "group_members",
+            Role::Owner => "group_owners",
+        }
+    }
+
     /// The name of the list, as paths and messages write it.
     pub(crate) const fn list(self) -> &'static str {
         match self {
@@ -172,13 +179,9 @@ pub(crate) async fn add(
     user: UserId,
     now: i64,
 ) -> Result<(), Error> {
-    let sql = match role {
-        Role::Member => {
-            "insert into group_members (group_id, user_id, added_at) values ($1, $2, $3)"
-        }
-        Role::Owner => "insert into group_owners (group_id, user_id, added_at) values ($1, $2, $3)",
-    };
-    tx.execute(sql, binds![group, user, now]).await?;
+    let table = role.table();
+    let sql = format!("insert into {table} (group_id, user_id, added_at) values ($1, $2, $3)");
+    tx.execute(&sql, binds![group, user, now]).await?;
     Ok(())
 }
 
@@ -189,11 +192,8 @@ pub(crate) async fn remove(
     group: GroupId,
     user: UserId,
 ) -> Result<bool, Error> {
-    let sql = match role {
-        Role::Member => "delete from group_members where group_id = $1 and user_id = $2",
-        Role::Owner => "delete from group_owners where group_id = $1 and user_id = $2",
-    };
-    Ok(tx.execute(sql, binds![group, user]).await? > 0)
+    let sql = format!("delete from {} where group_id = $1 and user_id = $2", role.table());
+    Ok(tx.execute(&sql, binds![group, user]).await? > 0)
 }
 
 /// Whether a user is on one of the group's lists.
@@ -203,11 +203,8 @@ pub(crate) async fn is_on(
     group: GroupId,
     user: UserId,
 ) -> Result<bool, Error> {
-    let sql = match role {
-        Role::Member => "select 1 from group_members where group_id = $1 and user_id = $2",
-        Role::Owner => "select 1 from group_owners where group_id = $1 and user_id = $2",
-    };
-    Ok(tx.first(sql, binds![group, user], |_| Ok(())).await?.is_some())
+    let sql = format!("select 1 from {} where group_id = $1 and user_id = $2", role.table());
+    Ok(tx.first(&sql, binds![group, user], |_| Ok(())).await?.is_some())
 }
 
 /// Whether there is any group, deleted ones included.

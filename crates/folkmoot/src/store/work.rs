@@ -67,8 +67,7 @@ pub(crate) async fn claim(
     for group in &groups {
         tx.send(sql, binds![owner, until, *group, consumer]).await?;
     }
-    // No answer shows how far a consumer is.
-    tx.touched(&[]);
+    tx.unshown();
     Ok(groups)
 }
 
@@ -143,7 +142,7 @@ pub(crate) async fn forget(tx: &mut Tx, group: GroupId, before: i64) -> Result<u
         and seq < (select h.seq from feed_heads h where h.group_id = $1) \
         and seq <= coalesce((select min(w.cursor) from feed_work w where w.group_id = $1), seq)";
     let removed = tx.execute(sql, binds![group, before]).await?;
-    tx.touched(&[]);
+    tx.unshown();
     Ok(removed)
 }
 
@@ -157,6 +156,6 @@ pub(crate) async fn forget_of_tenant(
         and seq < (select min(f.seq) + 1000 from tenant_feed f where f.tenant_id = $1) \
         and seq < (select h.seq from tenant_feed_heads h where h.tenant_id = $1)";
     let removed = tx.execute(sql, binds![tenant, before]).await?;
-    tx.touched(&[]);
+    tx.unshown();
     Ok(removed)
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use super::postgres::lock_key;
 use crate::access::Visibility;
 use crate::clock::Clock;
 use crate::ids::{GroupId, TenantId};
@@ -539,9 +540,7 @@ async fn a_begin_that_is_cancelled_after_commands_failed_ends_in_an_answer() {
 
 /// Holds the scope's lock for a second, and cancels whoever waits for it.
 async fn cancel_begins(client: &tokio_postgres::Client, scope: Uuid) {
-    let [a, b, c, d, e, f, g, h, ..] = *scope.as_bytes();
-    let [.., i, j] = *scope.as_bytes();
-    let key = i64::from_le_bytes([a ^ g, b ^ h, c, d, e, f, i, j]);
+    let key = lock_key(scope);
     let cancel = "select pg_cancel_backend(pid), pg_sleep(0.05) from pg_stat_activity \
         where datname = current_database() and wait_event = 'advisory'";
     client.batch_execute(&format!("select pg_advisory_lock({key})")).await.unwrap();

@@ -198,7 +198,7 @@ async fn attempt(
 ) -> Result<Changed, Lost> {
     tx.begin(scope).await?;
     tx.tenant_changed = false;
-    let (mut changes, mut touched, mut silent) = (Vec::new(), Vec::new(), false);
+    let (mut changes, mut silent) = (Vec::new(), false);
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
             continue;
@@ -207,8 +207,7 @@ async fn attempt(
         let good = job.run(tx).await;
         tx.standing()?;
         if good {
-            silent |= tx.wrote && tx.changes.is_empty() && tx.touched.is_none();
-            touched.extend(tx.touched.take().into_iter().flatten());
+            silent |= tx.wrote && tx.changes.is_empty() && !tx.unshown;
             tx.tenant_changed |= tx.changes.iter().any(Change::is_of_tenant);
             changes.append(&mut tx.changes);
             continue;
@@ -218,9 +217,8 @@ async fn attempt(
         }
     }
     tx.start(usize::MAX);
-    let mut streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
+    let streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
     tx.commit().await?;
-    streams.extend(touched);
     Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
 
@@ -238,7 +236,7 @@ impl Tx {
     fn start(&mut self, at: usize) {
         self.changes.clear();
         self.wrote = false;
-        self.touched = None;
+        self.unshown = false;
         if let Conn::Postgres(conn) = &mut self.conn {
             conn.start(at);
         }

@@ -33,9 +33,8 @@ pub(crate) struct Tx {
     changes: Vec<Change>,
     /// Whether the command that runs has written anything.
     wrote: bool,
-    /// Streams whose answers the command that runs has changed without telling the feed, where it
-    /// said so.
-    touched: Option<Vec<Uuid>>,
+    /// Whether the command that runs has said that no answer that is kept shows what it writes.
+    unshown: bool,
     /// Where blobs too large for the database stand.
     blobs: PathBuf,
     /// What is remembered of groups, where asking again costs a round trip.
@@ -101,7 +100,7 @@ impl Tx {
             conn,
             changes: Vec::new(),
             wrote: false,
-            touched: None,
+            unshown: false,
             blobs: blobs.to_owned(),
             known: None,
             trusts: false,
@@ -213,10 +212,9 @@ impl Tx {
         self.changes.push(change);
     }
 
-    /// Says what a command that tells the feed nothing has changed of what answers show: these groups,
-    /// or nothing at all.
-    pub(crate) fn touched(&mut self, streams: &[Uuid]) {
-        self.touched.get_or_insert_default().extend_from_slice(streams);
+    /// Says of a command that tells the feed nothing that no answer that is kept shows what it writes.
+    pub(crate) fn unshown(&mut self) {
+        self.unshown = true;
     }
 
     /// The folder of blobs.

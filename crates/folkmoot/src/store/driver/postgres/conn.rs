@@ -206,14 +206,9 @@ impl Conn {
         self.open = true;
         // No command is to blame for what fails before the first one.
         self.at = usize::MAX;
-        let [a, b, c, d, e, f, g, h, ..] = *scope.as_bytes();
-        let [.., i, j] = *scope.as_bytes();
-        // The time of the id and its last random bytes: two groups hardly ever share a lock, and no
-        // harm is done where they do.
-        let key = i64::from_le_bytes([a ^ g, b ^ h, c, d, e, f, i, j]);
         let begun = async {
             self.send("begin", &[]).await?;
-            self.send("select pg_advisory_xact_lock($1)", &[Bind::Int(key)]).await
+            self.send("select pg_advisory_xact_lock($1)", &[Bind::Int(lock_key(scope))]).await
         };
         begun.await.map_err(|error| self.lost(error))
     }
@@ -278,6 +273,14 @@ impl Conn {
         let sent = self.settle().await.is_ok() && self.send("commit", &[]).await.is_ok();
         self.open = !sent && self.rollback().await.is_err();
     }
+}
+
+/// The advisory lock of a scope: from the time of its id and its last random bytes, so two groups hardly
+/// ever share one, and no harm is done where they do.
+pub(in super::super) fn lock_key(scope: Uuid) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *scope.as_bytes();
+    let [.., i, j] = *scope.as_bytes();
+    i64::from_le_bytes([a ^ g, b ^ h, c, d, e, f, i, j])
 }
 
 impl Failed {

@@ -11,6 +11,8 @@ mod tls;
 mod types;
 
 pub(super) use conn::Conn;
+#[cfg(test)]
+pub(super) use conn::lock_key;
 pub(super) use types::{bind, bool, bytes, id, int, is_null, text};
 
 use std::collections::HashMap;
@@ -229,21 +231,30 @@ impl Inner {
 
 /// Ends a flight that was cut off: a panic here is a defect, but must not keep its scope from ever
 /// being written again.
-struct Landing(Arc<Inner>, Uuid);
+struct Landing {
+    inner: Arc<Inner>,
+    scope: Uuid,
+    /// Whether it ended by itself: then the scope is removed already, and another flight may have
+    /// begun since.
+    landed: bool,
+}
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(jobs) = waiting.remove(&self.1) {
+        if self.landed {
+            return;
+        }
+        let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = waiting.remove(&self.scope) {
             // Those that waited hear that it is closing, as their jobs go.
-            self.0.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
+            self.inner.queued.fetch_sub(jobs.len(), Ordering::Relaxed);
         }
     }
 }
 
 /// Commits what there is for `scope`, and what comes meanwhile, until there is nothing.
 async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
-    let landing = Landing(inner.clone(), scope);
+    let mut landing = Landing { inner: inner.clone(), scope, landed: false };
     while !jobs.is_empty() {
         let committed = match inner.tx(&inner.writes).await {
             Ok(mut tx) => {
@@ -264,8 +275,7 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
         }
         jobs = inner.next(scope);
     }
-    // `next` has removed the scope, and another flight may have begun since.
-    std::mem::forget(landing);
+    landing.landed = true;
 }
 
 /// An error with all that caused it.
