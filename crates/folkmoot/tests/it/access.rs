@@ -182,7 +182,7 @@ fn scopes_are_asked_for_by_each_operation() {
 
 #[test]
 fn strict_mode_refuses_what_real_graph_refuses() {
-    let server = Server::start(TempDir::new().unwrap(), &["--ephemeral", "--strict-graph"]);
+    let server = Server::with(&["--strict-graph"]);
     let (ada, robot) = (server.user("ada@example.org"), server.app(&["Group.ReadWrite.All"]));
     let group = ada.group("readers", "Public");
     let [_, thread, post] = ada.talk(&group, "x", "y");

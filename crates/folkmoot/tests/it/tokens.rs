@@ -59,9 +59,7 @@ fn an_expired_token_says_so_although_it_was_good_before() {
 
 #[test]
 fn a_public_url_is_the_issuer_of_tokens() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let args = ["--ephemeral", "--public-url", "https://talk.example.org/"];
-    let server = Server::start(folder, &args);
+    let server = Server::with(&["--public-url", "https://talk.example.org/"]);
     let ada = server.user("ada@example.org");
     let group = ada.group("readers", "Public");
     let made = ada.post(&format!("/v1.0/groups/{group}/conversations"), &json!({"topic": "x"}));

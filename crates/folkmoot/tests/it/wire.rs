@@ -114,14 +114,14 @@ fn metadata_none_leaves_only_what_paging_needs() {
 fn links_follow_a_named_proxy_and_nobody_else() {
     let forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "talk.example.org")];
     let context = |args: &[&str]| {
-        let server = Server::start(tempfile::TempDir::new().unwrap(), args);
+        let server = Server::with(args);
         let ada = server.user("ada@example.org");
         let me = ada.send("GET", "/v1.0/me", &forwarded, b"").ok();
         (me["@odata.context"].as_str().unwrap().to_owned(), server.address.clone())
     };
-    let (trusted, _) = context(&["--ephemeral", "--trust-proxy", "127.0.0.1"]);
+    let (trusted, _) = context(&["--trust-proxy", "127.0.0.1"]);
     assert_eq!(trusted, "https://talk.example.org/v1.0/$metadata#users/$entity");
-    let (other, address) = context(&["--ephemeral", "--trust-proxy", "10.0.0.1"]);
+    let (other, address) = context(&["--trust-proxy", "10.0.0.1"]);
     assert_eq!(other, format!("http://{address}/v1.0/$metadata#users/$entity"));
 }
 

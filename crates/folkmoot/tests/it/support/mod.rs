@@ -33,8 +33,14 @@ impl Server {
     /// A server for a test that does not care whether anything is kept: an ephemeral one, or one on
     /// PostgreSQL where the tests are run on that.
     pub(crate) fn ephemeral() -> Server {
+        Server::with(&[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn with(args: &[&str]) -> Server {
         let kept = std::env::var_os("FOLKMOOT_TEST_POSTGRES").is_some();
-        Server::start(TempDir::new().unwrap(), if kept { &[] } else { &["--ephemeral"] })
+        let first: &[&str] = if kept { &[] } else { &["--ephemeral"] };
+        Server::start(TempDir::new().unwrap(), &[first, args].concat())
     }
 
     /// A server that keeps its data, on a folder that is removed after the test.
