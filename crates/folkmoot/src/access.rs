@@ -97,6 +97,11 @@ pub(crate) enum Denied {
     /// Posting where members alone may post.
     #[error("Access is denied: only members of this group may post to it.")]
     MembersPost,
+    /// Changing what somebody else has written.
+    #[error(
+        "Access is denied: only the author of this post, owners of the group and applications may change it."
+    )]
+    NotAuthor,
     /// What owners alone may do.
     #[error("Access is denied: only owners of this group may do this.")]
     NotOwner,

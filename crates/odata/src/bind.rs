@@ -17,7 +17,7 @@ pub use error::BindError;
 pub use path::bind_path;
 pub use query::bind_query;
 
-use crate::edm::{Action, EntityType, Navigation, Property, Root};
+use crate::edm::{Action, DerivedType, EntityType, Navigation, Property, Root};
 use crate::syntax::{LambdaKind, Options};
 use crate::value::Value;
 
@@ -37,8 +37,10 @@ pub enum Step {
     Key(String),
     /// A navigation property.
     Navigation(&'static Navigation),
-    /// A cast to a derived type: `/microsoft.graph.user`.
+    /// A cast to a type of its own: `/microsoft.graph.user`.
     Cast(&'static EntityType),
+    /// A cast to a type whose properties the abstract one holds: `/microsoft.graph.fileAttachment`.
+    Narrow(&'static DerivedType),
     /// A structural property, or a path into complex values.
     Property(&'static Property),
     /// An action, at the end.
@@ -82,6 +84,8 @@ pub struct Query {
     pub select: Option<Vec<&'static Property>>,
     /// What to show of related entities.
     pub expand: Vec<Expand>,
+    /// The contained documents to show.
+    pub documents: Vec<&'static Property>,
     /// Which entities.
     pub filter: Option<Predicate>,
     /// In which order, as asked; ties are the planner's to break.

@@ -6,16 +6,16 @@
 use std::fmt::Write as _;
 
 use crate::edm::{
-    AbstractType, Action, ComplexType, EntityType, EnumType, Model, Navigation, ParameterType,
-    Property, Type,
+    AbstractType, Action, ComplexType, DerivedType, EntityType, EnumType, Model, Navigation,
+    ParameterType, Property, Type,
 };
 
 /// The name of the entity container.
 const CONTAINER: &str = "Service";
 
-/// The whole document, one element a line. Navigations that are not published are left out.
-pub fn metadata(model: &Model) -> String {
-    let mut xml = Xml { out: String::new(), depth: 0, namespace: model.namespace };
+/// The whole document of a version, one element a line. What is not published in it is left out.
+pub fn metadata(model: &Model, beta: bool) -> String {
+    let mut xml = Xml { out: String::new(), depth: 0, namespace: model.namespace, beta };
     xml.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
     let edmx = "http://docs.oasis-open.org/odata/ns/edmx";
     xml.open("edmx:Edmx", &[("Version", "4.0"), ("xmlns:edmx", edmx)]);
@@ -31,11 +31,12 @@ pub fn metadata(model: &Model) -> String {
     for ty in model.abstracts {
         xml.abstract_type(ty);
     }
-    for ty in model.entities {
-        xml.entity(ty);
+    let published = || model.entities.iter().filter(|it| it.published.is_in(beta));
+    for ty in published() {
+        xml.entity(model, ty);
     }
-    for ty in model.entities {
-        for action in ty.actions {
+    for ty in published() {
+        for action in ty.actions.iter().filter(|it| it.published.is_in(beta)) {
             xml.action(ty, action);
         }
     }
@@ -51,6 +52,7 @@ struct Xml {
     out: String,
     depth: usize,
     namespace: &'static str,
+    beta: bool,
 }
 
 type Attributes<'a> = [(&'a str, &'a str)];
@@ -132,15 +134,26 @@ impl Xml {
         self.close("EntityType");
     }
 
-    fn entity(&mut self, ty: &EntityType) {
-        let flags = [("OpenType", ty.open), ("HasStream", ty.has_stream)];
+    fn entity(&mut self, model: &Model, ty: &EntityType) {
+        // What entity types of their own derive from is concrete in Graph's description, and open.
+        let elsewhere = |it: &DerivedType| model.entities.iter().any(|ty| ty.name == it.name);
+        let is_abstract = !ty.derived.is_empty() && !ty.derived.iter().any(elsewhere);
+        let stream = ty.has_stream && !is_abstract;
+        let flags = [("Abstract", is_abstract), ("OpenType", ty.open), ("HasStream", stream)];
         self.open_entity(ty.name, ty.base, &flags);
         self.key(ty.base, ty.properties);
-        self.properties(ty.properties);
-        for navigation in ty.navigations.iter().filter(|it| it.published) {
+        self.properties(ty.properties.iter().filter(|it| it.only.is_empty()));
+        let beta = self.beta;
+        for navigation in ty.navigations.iter().filter(|it| it.published.is_in(beta)) {
             self.navigation(navigation);
         }
         self.close("EntityType");
+        for derived in ty.derived.iter().filter(|it| !elsewhere(it)) {
+            let flags = [("HasStream", derived.has_stream)];
+            self.open_entity(derived.name, Some(ty.name), &flags);
+            self.properties(ty.properties.iter().filter(|it| it.only.contains(&derived.name)));
+            self.close("EntityType");
+        }
     }
 
     fn open_entity(&mut self, name: &str, base: Option<&str>, flags: &[(&str, bool)]) {
@@ -160,9 +173,17 @@ impl Xml {
         }
     }
 
-    fn properties(&mut self, properties: &[Property]) {
-        for property in properties.iter().filter(|it| it.inherited.is_none()) {
+    fn properties<'p>(&mut self, properties: impl IntoIterator<Item = &'p Property>) {
+        let beta = self.beta;
+        let own = |it: &&Property| it.inherited.is_none() && it.published.is_in(beta);
+        for property in properties.into_iter().filter(own) {
             let ty = self.type_name(property.ty, property.collection);
+            if let Type::Document(_) = property.ty {
+                let attributes =
+                    [("Name", property.name), ("Type", &*ty), ("ContainsTarget", "true")];
+                self.empty("NavigationProperty", &attributes);
+                continue;
+            }
             let mut attributes = vec![("Name", property.name), ("Type", &ty)];
             if !property.nullable {
                 attributes.push(("Nullable", "false"));
@@ -222,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_model_is_written_as_it_is_declared() {
-        let text = metadata(&MODEL);
+        let text = metadata(&MODEL, false);
         for line in [
             r#"<?xml version="1.0" encoding="utf-8"?>"#,
             r#"<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">"#,
@@ -245,19 +266,25 @@ mod tests {
             r#"<Parameter Name="bindingParameter" Type="Collection(test.model.room)"/>"#,
             r#"<EntitySet Name="rooms" EntityType="test.model.room"/>"#,
             r#"<Singleton Name="lobby" Type="test.model.room"/>"#,
+            r#"<EntityType Name="card" BaseType="test.model.entity" Abstract="true">"#,
+            r#"<EntityType Name="picture" BaseType="test.model.card" HasStream="true">"#,
+            r#"<EntityType Name="letter" BaseType="test.model.card">"#,
+            r#"<NavigationProperty Name="enclosed" Type="test.model.paper" ContainsTarget="true"/>"#,
             "</edmx:Edmx>",
         ] {
             assert!(text.lines().any(|it| it.trim_start() == line), "{line}\n{text}");
         }
         assert!(!text.contains("archive"), "an unpublished navigation is left out");
+        let draft = r#"<Property Name="draft" Type="Edm.String"/>"#;
+        assert!(!text.contains(draft) && metadata(&MODEL, true).contains(draft));
         assert_eq!(text.matches("<Property Name=\"id\"").count(), 1, "inherited ones are left out");
-        assert_eq!(text, metadata(&MODEL));
+        assert_eq!(text, metadata(&MODEL, false));
     }
 
     #[test]
     fn every_element_is_closed() {
         let mut open = Vec::new();
-        for line in metadata(&MODEL).lines().skip(1).map(str::trim) {
+        for line in metadata(&MODEL, false).lines().skip(1).map(str::trim) {
             let name = line.trim_matches(['<', '>', '/']).split(' ').next().unwrap().to_owned();
             if line.starts_with("</") {
                 assert_eq!(open.pop(), Some(name));
@@ -270,7 +297,7 @@ mod tests {
 
     #[test]
     fn attributes_are_escaped() {
-        let mut xml = Xml { out: String::new(), depth: 0, namespace: "n" };
+        let mut xml = Xml { out: String::new(), depth: 0, namespace: "n", beta: false };
         xml.empty("A", &[("b", "<&>\"\n")]);
         assert_eq!(xml.out, "<A b=\"&lt;&amp;&gt;&quot;&#10;\"/>\n");
     }

@@ -13,7 +13,7 @@ mod tests;
 pub use entity::{decode_entity, decode_parameters};
 pub use error::{DecodeError, DecodeProblem};
 
-use crate::edm::{EntityType, Navigation, Property};
+use crate::edm::{DerivedType, EntityType, Navigation, Property};
 use crate::json::Json;
 use crate::value::{DateTimeOffset, Value};
 
@@ -22,6 +22,8 @@ use crate::value::{DateTimeOffset, Value};
 pub struct Record {
     /// Its type.
     pub entity: &'static EntityType,
+    /// Which of the types derived from it, where it is abstract and the body names one of them.
+    pub derived: Option<&'static DerivedType>,
     /// Where it stands in the body, such as `threads[0].posts[0]`; empty at the top.
     pub at: String,
     /// `@odata.type`, as sent.
@@ -67,6 +69,8 @@ pub enum Field {
     Complex(Vec<(&'static str, Field)>),
     /// A collection of either.
     Collection(Vec<Field>),
+    /// A contained document: the unqualified name of its type, and all of it as it was sent.
+    Document(&'static str, Json),
 }
 
 impl Field {

@@ -52,6 +52,8 @@ pub enum Type {
     Enum(&'static EnumType),
     /// A structure without a key.
     Complex(&'static ComplexType),
+    /// A whole entity that is kept as it was sent and shown by `$expand` alone.
+    Document(&'static DocumentType),
 }
 
 impl Type {
@@ -61,6 +63,7 @@ impl Type {
             Type::Primitive(primitive) => primitive.name(),
             Type::Enum(it) => it.name,
             Type::Complex(it) => it.name,
+            Type::Document(it) => it.name,
         }
     }
 }
@@ -79,6 +82,15 @@ impl EnumType {
     pub fn member(&self, name: &str) -> Option<&'static str> {
         self.members.iter().map(|(member, _)| *member).find(|it| it.eq_ignore_ascii_case(name))
     }
+}
+
+/// The type of a contained entity whose properties the service does not look into.
+#[derive(Debug)]
+pub struct DocumentType {
+    /// Unqualified name of the declared type, such as `outlookItem`.
+    pub name: &'static str,
+    /// The types that a document may have, unqualified; it says which by `@odata.type`.
+    pub derived: &'static [&'static str],
 }
 
 /// A structured value without a key.
@@ -121,6 +133,34 @@ pub struct Property {
     pub by_default: bool,
     /// The abstract type that declares it, where it is not the type's own.
     pub inherited: Option<&'static str>,
+    /// The derived types that alone have it; none: every entity has it.
+    pub only: &'static [&'static str],
+    /// Whether the service computes it: what a client sends for it is not looked at.
+    pub computed: bool,
+    /// Where it is described.
+    pub published: Published,
+}
+
+/// Which description of the service a member stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The one of every version.
+    Always,
+    /// The one of the beta version alone, whose answers alone show it by default.
+    Beta,
+    /// None: only older clients know it, or it is the service's own beside the protocol's.
+    Never,
+}
+
+impl Published {
+    /// Whether the description of a version, beta or not, has it.
+    pub const fn is_in(self, beta: bool) -> bool {
+        match self {
+            Published::Always => true,
+            Published::Beta => beta,
+            Published::Never => false,
+        }
+    }
 }
 
 impl Property {
@@ -136,6 +176,9 @@ impl Property {
             sortable: false,
             by_default: true,
             inherited: None,
+            only: &[],
+            computed: false,
+            published: Published::Always,
         }
     }
 
@@ -208,6 +251,26 @@ impl Property {
     pub const fn from(self, name: &'static str) -> Property {
         Property { inherited: Some(name), ..self }
     }
+
+    /// Declared by these derived types: entities of others do not have it.
+    pub const fn only(self, types: &'static [&'static str]) -> Property {
+        Property { only: types, ..self }
+    }
+
+    /// Computed by the service; what is sent for it is not looked at.
+    pub const fn computed(self) -> Property {
+        Property { computed: true, ..self }
+    }
+
+    /// Described in these versions alone.
+    pub const fn published(self, published: Published) -> Property {
+        Property { published, ..self }
+    }
+
+    /// A contained entity, shown by `$expand` alone.
+    pub const fn document(name: &'static str, ty: &'static DocumentType) -> Property {
+        Property::new(name, Type::Document(ty)).on_request()
+    }
 }
 
 /// A way from one entity to others.
@@ -228,8 +291,8 @@ pub struct Navigation {
     pub expandable: bool,
     /// Whether a deep POST may carry entities of it.
     pub insertable: bool,
-    /// Whether it is written into `$metadata`; false for a name that only older clients know.
-    pub published: bool,
+    /// Where it is described.
+    pub published: Published,
 }
 
 impl Navigation {
@@ -243,7 +306,7 @@ impl Navigation {
             contained: true,
             expandable: true,
             insertable: false,
-            published: true,
+            published: Published::Always,
         }
     }
 
@@ -272,9 +335,9 @@ impl Navigation {
         Navigation { expandable: false, ..self }
     }
 
-    /// Known in paths, absent from `$metadata`.
-    pub const fn unpublished(self) -> Navigation {
-        Navigation { published: false, ..self }
+    /// Described in these versions alone.
+    pub const fn published(self, published: Published) -> Navigation {
+        Navigation { published, ..self }
     }
 }
 
@@ -307,6 +370,30 @@ pub struct Action {
     pub on_collection: bool,
     /// Its parameters without the binding one.
     pub parameters: &'static [Parameter],
+    /// Where it is described.
+    pub published: Published,
+}
+
+impl Action {
+    /// An action on one entity, without parameters, described in every version.
+    pub const fn new(name: &'static str) -> Action {
+        Action { name, on_collection: false, parameters: &[], published: Published::Always }
+    }
+
+    /// The same on a collection of entities.
+    pub const fn on_collection(self) -> Action {
+        Action { on_collection: true, ..self }
+    }
+
+    /// With these parameters.
+    pub const fn with(self, parameters: &'static [Parameter]) -> Action {
+        Action { parameters, ..self }
+    }
+
+    /// Described in these versions alone.
+    pub const fn published(self, published: Published) -> Action {
+        Action { published, ..self }
+    }
 }
 
 /// A type with a key named `id`.
@@ -318,17 +405,37 @@ pub struct EntityType {
     pub base: Option<&'static str>,
     /// Whether it may carry undeclared properties.
     pub open: bool,
-    /// Whether it has a media stream (`$value`).
+    /// Whether it, or a type derived from it, has a media stream (`$value`).
     pub has_stream: bool,
+    /// The types that its entities have, where it is abstract itself; each entity in an answer then
+    /// carries `@odata.type`, and each one in a request must.
+    pub derived: &'static [DerivedType],
     /// All properties, inherited ones too, in the order in which they are written.
     pub properties: &'static [Property],
     /// The ways onward.
     pub navigations: &'static [Navigation],
     /// What can be called on it, or on a collection of it.
     pub actions: &'static [Action],
+    /// Where it is described.
+    pub published: Published,
+}
+
+/// A concrete type of the entities of an abstract one, whose properties the abstract one holds.
+#[derive(Debug)]
+pub struct DerivedType {
+    /// Unqualified name, such as `fileAttachment`.
+    pub name: &'static str,
+    /// Whether it has a media stream.
+    pub has_stream: bool,
 }
 
 impl EntityType {
+    /// The derived type of this name, with or without a namespace, in any letter case.
+    pub fn derived(&self, name: &str) -> Option<&'static DerivedType> {
+        let name = unqualified(name);
+        self.derived.iter().find(|it| it.name.eq_ignore_ascii_case(name))
+    }
+
     /// The property of this name, in any letter case.
     pub fn property(&self, name: &str) -> Option<&'static Property> {
         self.properties.iter().find(|it| it.name.eq_ignore_ascii_case(name))
@@ -403,8 +510,10 @@ impl Model {
 
     /// Whether `entity` derives, directly or not, from the abstract type named `ancestor`.
     pub fn derives(&self, entity: &EntityType, ancestor: &str) -> bool {
-        let parent =
-            |name: &&str| self.abstracts.iter().find(|it| it.name == *name).and_then(|it| it.base);
+        let parent = |name: &&str| {
+            let of = self.abstracts.iter().find(|it| it.name == *name).map(|it| it.base);
+            of.or_else(|| self.entities.iter().find(|it| it.name == *name).map(|it| it.base))?
+        };
         std::iter::successors(entity.base, parent).any(|it| it.eq_ignore_ascii_case(ancestor))
     }
 }

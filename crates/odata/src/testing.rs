@@ -6,8 +6,8 @@
 
 use crate::bind::{bind_path, bind_query};
 use crate::edm::{
-    AbstractType, Action, ComplexType, EntityType, EnumType, Model, Navigation, Parameter,
-    ParameterType, Primitive, Property, Root, Type,
+    AbstractType, Action, ComplexType, DerivedType, DocumentType, EntityType, EnumType, Model,
+    Navigation, Parameter, ParameterType, Primitive, Property, Published, Root, Type,
 };
 use crate::syntax::{Limits, parse_path, parse_query, print_path, print_query};
 
@@ -33,7 +33,7 @@ pub static MODEL: Model = Model {
             properties: &[Property::string("name")],
         },
     ],
-    entities: &[&ROOM, &NOTE, &FILE],
+    entities: &[&ROOM, &NOTE, &FILE, &CARD],
     complexes: &[&ADDRESS, &PERSON],
     enums: &[&COLOUR],
 };
@@ -64,6 +64,7 @@ pub static ROOM: EntityType = EntityType {
     base: Some("entity"),
     open: false,
     has_stream: false,
+    derived: &[],
     properties: &[
         Property::key("id").required().filterable().sortable().from("entity"),
         Property::string("topic").required().filterable().sortable(),
@@ -91,29 +92,27 @@ pub static ROOM: EntityType = EntityType {
         Navigation::many("notes", note).insertable(),
         Navigation::many("parts", file).declared("part").referenced(),
         Navigation::one("parent", room).referenced().insertable(),
-        Navigation::many("archive", note).not_expandable().unpublished(),
+        Navigation::many("archive", note).not_expandable().published(Published::Never),
+        Navigation::many("cards", card).insertable(),
     ],
     actions: &[
-        Action {
-            name: "close",
-            on_collection: false,
-            parameters: &[
-                Parameter {
-                    name: "Comment",
-                    ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
-                    required: false,
-                },
-                Parameter { name: "Note", ty: ParameterType::Entity(note), required: true },
-                Parameter {
-                    name: "guests",
-                    ty: ParameterType::Value(Type::Complex(&PERSON), true),
-                    required: false,
-                },
-            ],
-        },
-        Action { name: "notes", on_collection: false, parameters: &[] },
-        Action { name: "sweep", on_collection: true, parameters: &[] },
+        Action::new("close").with(&[
+            Parameter {
+                name: "Comment",
+                ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
+                required: false,
+            },
+            Parameter { name: "Note", ty: ParameterType::Entity(note), required: true },
+            Parameter {
+                name: "guests",
+                ty: ParameterType::Value(Type::Complex(&PERSON), true),
+                required: false,
+            },
+        ]),
+        Action::new("notes"),
+        Action::new("sweep").on_collection(),
     ],
+    published: Published::Always,
 };
 
 /// An open type.
@@ -122,6 +121,7 @@ pub static NOTE: EntityType = EntityType {
     base: Some("entity"),
     open: true,
     has_stream: false,
+    derived: &[],
     properties: &[
         Property::key("id").required().filterable().from("entity"),
         Property::string("text").filterable(),
@@ -132,6 +132,7 @@ pub static NOTE: EntityType = EntityType {
         Navigation::many("files", file).declared("part").insertable(),
     ],
     actions: &[],
+    published: Published::Always,
 };
 
 /// A type with a stream, reached by navigations that declare a wider one.
@@ -140,6 +141,7 @@ pub static FILE: EntityType = EntityType {
     base: Some("part"),
     open: false,
     has_stream: true,
+    derived: &[],
     properties: &[
         Property::key("id").required().filterable().from("entity"),
         Property::string("name").filterable().from("part"),
@@ -148,7 +150,38 @@ pub static FILE: EntityType = EntityType {
     ],
     navigations: &[Navigation::one("note", note)],
     actions: &[],
+    published: Published::Always,
 };
+
+/// An abstract type that holds the properties of the types derived from it.
+pub static CARD: EntityType = EntityType {
+    name: "card",
+    base: Some("entity"),
+    open: false,
+    has_stream: true,
+    derived: &[
+        DerivedType { name: "picture", has_stream: true },
+        DerivedType { name: "letter", has_stream: false },
+    ],
+    properties: &[
+        Property::key("id").required().filterable().from("entity"),
+        Property::string("title").filterable(),
+        Property::date_time("sent").computed(),
+        Property::binary("pixels").only(&["picture"]),
+        Property::string("text").filterable().only(&["letter"]),
+        Property::string("draft").only(&["letter"]).published(Published::Beta),
+        Property::document("enclosed", &PAPER).only(&["letter"]),
+    ],
+    navigations: &[],
+    actions: &[],
+    published: Published::Always,
+};
+
+static PAPER: DocumentType = DocumentType { name: "paper", derived: &["map", "bill"] };
+
+fn card() -> &'static EntityType {
+    &CARD
+}
 
 fn room() -> &'static EntityType {
     &ROOM

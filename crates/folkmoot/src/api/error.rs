@@ -151,6 +151,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::NoSuchUser => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
         E::Property { .. } | E::AlreadyThere(_) => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
         E::Request(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+        E::Recipients => (StatusCode::BAD_REQUEST, "ErrorInvalidRecipients"),
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),

@@ -21,7 +21,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use odata::bind::{BindError, Path, Step, bind_path};
-use odata::edm::{EntityType, Navigation};
+use odata::edm::{EntityType, Navigation, Published};
 use odata::syntax::{self, Options};
 
 use crate::access::Caller;
@@ -171,7 +171,9 @@ async fn carry_out(
         syntax::parse_path(&path, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
     match &segments[..] {
         [] => return Ok(root::service_document(&root)),
-        [only] if only.name.eq_ignore_ascii_case("$metadata") => return Ok(root::metadata()),
+        [only] if only.name.eq_ignore_ascii_case("$metadata") => {
+            return Ok(root::metadata(root.ends_with("/beta")));
+        }
         _ => {}
     }
     let caller = authenticate(api, &parts)?;
@@ -180,10 +182,17 @@ async fn carry_out(
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
         other => Error::Url(other.to_string()),
     })?;
+    let of_beta = |step: &Step| match step {
+        Step::Navigation(navigation) => navigation.published == Published::Beta,
+        _ => false,
+    };
+    if !root.ends_with("/beta") && bound.steps.iter().any(of_beta) {
+        return Err(Error::NotServed(format!("/{path}")));
+    }
     let row = permitted(api, &caller, &bound, &parts.method, &path)?;
     let accept = parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
     let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
-    let ctx = api.service.ctx(caller, root, annotations, if_match(&parts));
+    let ctx = api.service.ctx(caller, root, annotations, if_match(&parts), api.strict);
     let call = Call { ctx, row, path: bound, self_path: path, parts };
     if row.method == Method::GET {
         read::answer(call).await

@@ -164,24 +164,67 @@ operations! {
     CreateConversation: POST "group/conversations", WRITE, WRITE, NotToApps;
     AddConversation: POST "group/conversations/$ref", WRITE, WRITE, NotOffered;
     GetConversation: GET "conversation", READ, READ, Served;
+    UpdateConversation: PATCH "conversation", WRITE, WRITE, NotOffered;
     DeleteConversation: DELETE "conversation", WRITE, WRITE, Served;
+    MarkConversationRead: POST "conversation/folkmoot.markRead", READ, NOBODY, NotOffered;
+    MarkConversationUnread: POST "conversation/folkmoot.markUnread", READ, NOBODY, NotOffered;
 
     ListGroupThreads: GET "group/threads", READ, READ, Served;
     CreateGroupThread: POST "group/threads", WRITE, WRITE, NotToApps;
+    AddGroupThread: POST "group/threads/$ref", WRITE, WRITE, NotOffered;
     ListThreads: GET "conversation/threads", READ, READ, Served;
     CreateThread: POST "conversation/threads", WRITE, WRITE, NotToApps;
+    AddThread: POST "conversation/threads/$ref", WRITE, WRITE, NotOffered;
     GetThread: GET "conversationThread", READ, READ, Served;
+    UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served;
     DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served;
     ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps;
 
     ListPosts: GET "conversationThread/posts", READ, READ, Served;
+    CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered;
+    AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, NotOffered;
     GetPost: GET "post", READ, READ, Served;
+    UpdatePost: PATCH "post", WRITE, WRITE, NotOffered;
+    DeletePost: DELETE "post", WRITE, WRITE, NotOffered;
     GetInReplyTo: GET "post/inReplyTo", READ, READ, Served;
+    UpdateInReplyTo: PATCH "post/inReplyTo", WRITE, WRITE, NotOffered;
+    DeleteInReplyTo: DELETE "post/inReplyTo", WRITE, WRITE, NotOffered;
     ReplyToPost: POST "post/reply", WRITE, WRITE, Served;
+    ForwardPost: POST "post/forward", WRITE, WRITE, Served;
+    ListPostHistory: GET "post/folkmoot.history", READ, READ, NotOffered;
+    GetPostVersion: GET "postVersion", READ, READ, NotOffered;
 
     ListAttachments: GET "post/attachments", READ, READ, NotToApps;
-    GetAttachment: GET "fileAttachment", READ, READ, NotToApps;
-    GetAttachmentValue: GET "fileAttachment/$value", READ, READ, NotToApps;
+    CreateAttachment: POST "post/attachments", WRITE, WRITE, NotToApps;
+    AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered;
+    GetAttachment: GET "attachment", READ, READ, NotToApps;
+    GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps;
+    DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps;
+
+    ListExtensions: GET "post/extensions", READ, READ, Served;
+    CreateExtension: POST "post/extensions", WRITE, WRITE, Served;
+    GetExtension: GET "openTypeExtension", READ, READ, Served;
+    UpdateExtension: PATCH "openTypeExtension", WRITE, WRITE, Served;
+    DeleteExtension: DELETE "openTypeExtension", WRITE, WRITE, Served;
+
+    ListSingleValueProperties: GET "post/singleValueExtendedProperties", READ, READ, NotOffered;
+    CreateSingleValueProperty: POST "post/singleValueExtendedProperties", WRITE, WRITE, NotOffered;
+    AddSingleValueProperty: POST "post/singleValueExtendedProperties/$ref", WRITE, WRITE, NotOffered;
+    GetSingleValueProperty: GET "singleValueLegacyExtendedProperty", READ, READ, NotOffered;
+    UpdateSingleValueProperty: PATCH "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
+    DeleteSingleValueProperty: DELETE "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
+    ListMultiValueProperties: GET "post/multiValueExtendedProperties", READ, READ, NotOffered;
+    CreateMultiValueProperty: POST "post/multiValueExtendedProperties", WRITE, WRITE, NotOffered;
+    AddMultiValueProperty: POST "post/multiValueExtendedProperties/$ref", WRITE, WRITE, NotOffered;
+    GetMultiValueProperty: GET "multiValueLegacyExtendedProperty", READ, READ, NotOffered;
+    UpdateMultiValueProperty: PATCH "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
+    DeleteMultiValueProperty: DELETE "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
+
+    ListMentions: GET "post/mentions", READ, READ, Served;
+    CreateMention: POST "post/mentions", WRITE, WRITE, Served;
+    AddMention: POST "post/mentions/$ref", WRITE, WRITE, NotOffered;
+    GetMention: GET "mention", READ, READ, Served;
+    DeleteMention: DELETE "mention", WRITE, WRITE, Served;
 }
 
 /// The shape of a bound path, and whether it asks for a count.
@@ -198,7 +241,7 @@ pub(crate) fn shape(path: &Path) -> (String, bool) {
             }
             Step::Property(property) => shape = format!("{shape}/{}", property.name),
             Step::Action(action) => shape = format!("{at}/{}", action.name),
-            Step::Cast(_) => {}
+            Step::Cast(_) | Step::Narrow(_) => {}
             Step::Count => count = true,
             Step::Value => shape.push_str("/$value"),
             Step::Ref => shape.push_str("/$ref"),

@@ -106,9 +106,10 @@ pub(super) fn service_document(root: &str) -> Response {
 }
 
 /// The model as CSDL.
-pub(super) fn metadata() -> Response {
-    static CSDL: LazyLock<String> = LazyLock::new(|| csdl::metadata(&MODEL));
-    let mut response = Response::new(Body::from(CSDL.as_str()));
+pub(super) fn metadata(beta: bool) -> Response {
+    static CSDL: LazyLock<[String; 2]> =
+        LazyLock::new(|| [false, true].map(|beta| csdl::metadata(&MODEL, beta)));
+    let mut response = Response::new(Body::from(CSDL[usize::from(beta)].as_str()));
     let xml = HeaderValue::from_static("application/xml;charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, xml);
     response

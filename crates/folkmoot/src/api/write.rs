@@ -1,4 +1,4 @@
-//! POST and DELETE: the body decoded into a record, the command carried out, its answer dressed.
+//! POST, PATCH and DELETE: the body decoded into a record, the command carried out, its answer dressed.
 //!
 //! **Invariant:** a body is read to its end, or refused, before a command starts; what is refused has
 //! stored nothing.
@@ -10,8 +10,8 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use odata::bind::{Path, Step};
-use odata::decode::{Argument, DecodeError, Record, decode_entity, decode_parameters};
-use odata::edm::{Action, EntityType};
+use odata::decode::{Argument, DecodeError, Field, Record, decode_entity, decode_parameters};
+use odata::edm::{Action, EntityType, Parameter};
 use odata::json::{self, Json};
 use odata::syntax;
 
@@ -19,7 +19,10 @@ use crate::api::error::Error;
 use crate::api::operations::Operation;
 use crate::api::{Call, empty};
 use crate::model::MODEL;
-use crate::service::{Created, Ctx, conversations, groups, limits, posts, read, threads};
+use crate::service::{
+    Created, Ctx, attachments, conversations, extended_properties, extensions, groups, limits,
+    mentions, posts, read, threads,
+};
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
     let Call { ctx, row, path, parts, .. } = call;
@@ -77,19 +80,78 @@ async fn carry_out(
                 None => created(conversations::create(ctx, path, record).await?),
             }
         }
+        Op::UpdateConversation => {
+            let record = entity(parts, body, path.entity()).await?;
+            changed(conversations::update(ctx, path, record).await?)
+        }
+        Op::MarkConversationRead | Op::MarkConversationUnread => {
+            let read = operation == Op::MarkConversationRead;
+            no_content(conversations::mark(ctx, path, read).await?)
+        }
         Op::DeleteConversation => no_content(conversations::delete(ctx, path).await?),
-        Op::CreateGroupThread | Op::CreateThread => {
+        Op::CreateGroupThread | Op::CreateThread | Op::AddGroupThread | Op::AddThread => {
             let record = entity(parts, body, path.entity()).await?;
             created(threads::create(ctx, path, record).await?)
         }
+        Op::UpdateThread => {
+            let record = entity(parts, body, path.entity()).await?;
+            changed(threads::update(ctx, path, record).await?)
+        }
+        Op::CreatePost | Op::AddPost => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(posts::create(ctx, path, record).await?)
+        }
+        Op::UpdatePost | Op::UpdateInReplyTo => {
+            let record = entity(parts, body, path.entity()).await?;
+            changed(posts::update(ctx, path, record).await?)
+        }
+        Op::DeletePost | Op::DeleteInReplyTo => no_content(posts::delete(ctx, path).await?),
+        Op::ForwardPost => forward(ctx, path, parts, body).await,
+        Op::CreateAttachment | Op::AddAttachment => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(attachments::create(ctx, path, record).await?)
+        }
+        Op::DeleteAttachment => no_content(attachments::delete(ctx, path).await?),
+        Op::CreateExtension => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(extensions::create(ctx, path, record).await?)
+        }
+        Op::UpdateExtension => {
+            let record = entity(parts, body, path.entity()).await?;
+            changed(extensions::update(ctx, path, record).await?)
+        }
+        Op::CreateSingleValueProperty
+        | Op::AddSingleValueProperty
+        | Op::CreateMultiValueProperty
+        | Op::AddMultiValueProperty => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(extended_properties::create(ctx, path, record).await?)
+        }
+        Op::UpdateSingleValueProperty | Op::UpdateMultiValueProperty => {
+            let record = entity(parts, body, path.entity()).await?;
+            changed(extended_properties::update(ctx, path, record).await?)
+        }
+        Op::CreateMention | Op::AddMention => {
+            let record = entity(parts, body, path.entity()).await?;
+            created(mentions::create(ctx, path, record).await?)
+        }
+        Op::DeleteExtension
+        | Op::DeleteSingleValueProperty
+        | Op::DeleteMultiValueProperty
+        | Op::DeleteMention => no_content(posts::delete_child(ctx, path).await?),
         Op::DeleteThread => no_content(threads::delete(ctx, path).await?),
         Op::ReplyToThread | Op::ReplyToPost => {
             let Some(Step::Action(action)) = path.steps.last() else {
                 return Err(Error::Url("an action was expected at the end of the path".into()));
             };
             let record = parameter(parts, body, action).await?;
-            posts::reply(ctx, path, record).await?;
-            Ok(empty(StatusCode::ACCEPTED))
+            let location = posts::reply(ctx, path, record).await?;
+            // Graph answers nothing at all; where the new post is does not disturb its clients.
+            let mut response = empty(StatusCode::ACCEPTED);
+            if let (Ok(location), false) = (HeaderValue::from_str(&location), ctx.is_strict()) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            Ok(response)
         }
         // Named one by one, so that a new operation does not compile before it is carried out.
         Op::ListGroups
@@ -111,6 +173,16 @@ async fn carry_out(
         | Op::ListPosts
         | Op::GetPost
         | Op::GetInReplyTo
+        | Op::ListPostHistory
+        | Op::GetPostVersion
+        | Op::ListExtensions
+        | Op::GetExtension
+        | Op::ListSingleValueProperties
+        | Op::GetSingleValueProperty
+        | Op::ListMultiValueProperties
+        | Op::GetMultiValueProperty
+        | Op::ListMentions
+        | Op::GetMention
         | Op::ListAttachments
         | Op::GetAttachment
         | Op::GetAttachmentValue => Err(Error::Url("this is read by GET".into())),
@@ -136,7 +208,33 @@ fn no_content((): ()) -> Result<Response, Error> {
 }
 
 fn created(created: Created) -> Result<Response, Error> {
-    let mut response = super::json(StatusCode::CREATED, created.body);
+    entity_answer(StatusCode::CREATED, created)
+}
+
+fn changed(changed: Created) -> Result<Response, Error> {
+    let mut response = entity_answer(StatusCode::OK, changed)?;
+    response.headers_mut().remove(header::LOCATION);
+    Ok(response)
+}
+
+async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
+    let Some(Step::Action(action)) = path.steps.last() else {
+        return Err(Error::Url("an action was expected at the end of the path".into()));
+    };
+    let (mut comment, mut to) = (None, Vec::new());
+    for (parameter, argument) in arguments(parts, body, action).await? {
+        match (parameter.name, argument) {
+            ("Comment", Argument::Field(text)) => comment = text.into_string(),
+            ("ToRecipients", Argument::Field(Field::Collection(items))) => to = items,
+            _ => {}
+        }
+    }
+    posts::forward(ctx, path, comment, to).await?;
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
+fn entity_answer(status: StatusCode, created: Created) -> Result<Response, Error> {
+    let mut response = super::json(status, created.body);
     let headers = response.headers_mut();
     for (name, text) in [(header::LOCATION, created.location), (header::ETAG, created.etag)] {
         if let Ok(value) = HeaderValue::from_str(&text) {
@@ -161,15 +259,23 @@ async fn parameter(
     body: &mut Body,
     action: &'static Action,
 ) -> Result<Record, Error> {
-    let json = read_json(parts, body).await?;
-    let arguments = decode_parameters(&MODEL, action, Some(json)).map_err(refuse)?;
-    arguments
+    arguments(parts, body, action)
+        .await?
         .into_iter()
         .find_map(|(_, argument)| match argument {
             Argument::Record(record) => Some(record),
             Argument::Field(_) => None,
         })
         .ok_or_else(|| Error::Body(format!("The action {} needs its parameter.", action.name)))
+}
+
+async fn arguments(
+    parts: &Parts,
+    body: &mut Body,
+    action: &'static Action,
+) -> Result<Vec<(&'static Parameter, Argument)>, Error> {
+    let json = read_json(parts, body).await?;
+    decode_parameters(&MODEL, action, Some(json)).map_err(refuse)
 }
 
 fn refuse(error: DecodeError) -> Error {

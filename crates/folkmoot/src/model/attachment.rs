@@ -1,32 +1,74 @@
-//! `fileAttachment`: bytes that came with a post.
+//! `attachment`: a file, an item or a reference that came with a post.
 //!
-//! **Invariant:** `size` counts the bytes of the content itself, not of an encoding of it.
+//! **Invariant:** `size` counts the bytes of the content itself, not of an encoding of it; a reference has
+//! no content, and its size is what its sender said.
 
-use odata::edm::Property;
+use odata::edm::{DerivedType, DocumentType, EnumType, Property, Published};
 
 use super::shared::{id, text};
 use super::{Source, entity};
 
+const FILE: &[&str] = &["fileAttachment"];
+const ITEM: &[&str] = &["itemAttachment"];
+const REFERENCE: &[&str] = &["referenceAttachment"];
+
 entity! {
-    /// Graph's `fileAttachment`.
-    ATTACHMENT = "fileAttachment": "attachment" in "attachments",
-    in_group: true, open: false, has_stream: true,
+    /// Graph's `attachment`, and the three types that derive from it.
+    ATTACHMENT = "attachment": "entity" in "attachments",
+    in_group: true, open: false,
+    derived: &[
+        DerivedType { name: "fileAttachment", has_stream: true },
+        DerivedType { name: "itemAttachment", has_stream: false },
+        DerivedType { name: "referenceAttachment", has_stream: false },
+    ],
     order: &[],
     properties: {
         id() => Source::Id("id");
-        Property::date_time("lastModifiedDateTime").filterable().sortable().from("attachment")
+        Property::date_time("lastModifiedDateTime").filterable().sortable().computed()
             => Source::Time { at: "modified_at", offset: None };
-        Property::string("name").filterable().sortable().from("attachment") => text!("name");
-        Property::string("contentType").filterable().sortable().from("attachment")
-            => text!("content_type");
-        Property::int32("size").required().filterable().sortable().from("attachment")
-            => Source::Int("size");
-        Property::boolean("isInline").required().filterable().sortable().from("attachment")
+        Property::string("name").filterable().sortable() => text!("name");
+        Property::string("contentType").filterable().sortable() => text!("content_type");
+        Property::int32("size").required().filterable().sortable() => Source::Int("size");
+        Property::boolean("isInline").required().filterable().sortable()
             => Source::Bool("is_inline");
-        Property::string("contentId") => Source::Shown("content_id");
-        Property::string("contentLocation") => Source::Null;
-        Property::binary("contentBytes") => Source::Blob("hash");
+        Property::string("contentId").only(FILE) => Source::Shown("content_id");
+        Property::string("contentLocation").only(FILE) => Source::Null;
+        Property::binary("contentBytes").only(FILE) => Source::Blob("hash");
+        Property::document("item", &OUTLOOK_ITEM).only(ITEM) => Source::Document("item");
+        Property::string("sourceUrl").only(REFERENCE).published(Published::Beta)
+            => Source::Shown("source_url");
+        Property::enumeration("providerType", &PROVIDER).only(REFERENCE).published(Published::Beta)
+            => Source::Shown("provider_type");
+        Property::string("thumbnailUrl").only(REFERENCE).published(Published::Beta)
+            => Source::Shown("thumbnail_url");
+        Property::string("previewUrl").only(REFERENCE).published(Published::Beta)
+            => Source::Shown("preview_url");
+        Property::enumeration("permission", &PERMISSION).only(REFERENCE).published(Published::Beta)
+            => Source::Shown("permission");
+        Property::boolean("isFolder").only(REFERENCE).published(Published::Beta)
+            => Source::Bool("is_folder");
     }
     navigations: {}
     actions: &[]
 }
+
+static OUTLOOK_ITEM: DocumentType =
+    DocumentType { name: "outlookItem", derived: &["message", "event", "contact"] };
+
+pub(super) static PROVIDER: EnumType = EnumType {
+    name: "referenceAttachmentProvider",
+    members: &[("other", 0), ("oneDriveBusiness", 1), ("oneDriveConsumer", 2), ("dropbox", 3)],
+};
+
+pub(super) static PERMISSION: EnumType = EnumType {
+    name: "referenceAttachmentPermission",
+    members: &[
+        ("other", 0),
+        ("view", 1),
+        ("edit", 2),
+        ("anonymousView", 3),
+        ("anonymousEdit", 4),
+        ("organizationView", 5),
+        ("organizationEdit", 6),
+    ],
+};

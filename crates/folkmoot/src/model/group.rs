@@ -9,19 +9,26 @@ use super::shared::{EMPTY, id, json, text};
 use super::{CONVERSATION, Link, Source, THREAD, USER, entity};
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
-/// Conversations whose last post came after the caller was last here, and is not their own.
+/// Conversations whose last post came after the caller was last here, or last read them, and is not
+/// their own.
 const UNSEEN: Source = Source::PerCaller(
     "(select count(*) from activity a where a.group_id = t0.id \
      and a.seq > coalesce((select r.seq from group_reads r \
      where r.group_id = t0.id and r.user_id = {caller}), 0) \
-     and a.author is distinct from {caller} having {caller} is not null)",
+     and a.author is distinct from {caller} having {caller} is not null) \
+     + (select coalesce(sum(case when a.seq > c.seq then 1 else 0 end \
+     - case when a.seq > coalesce(r.seq, 0) then 1 else 0 end), 0) \
+     from conversation_reads c join activity a on a.group_id = c.group_id \
+     and a.conversation_id = c.conversation_id left join group_reads r \
+     on r.group_id = c.group_id and r.user_id = c.user_id \
+     where c.group_id = t0.id and c.user_id = {caller} and a.author is distinct from {caller})",
 );
 const YES: Source = Source::Constant { json: "true", sql: "true" };
 
 entity! {
     /// Graph's `group`.
     GROUP = "group": "directoryObject" in "groups",
-    in_group: false, open: false, has_stream: false,
+    in_group: false, open: false,
     order: &[],
     properties: {
         id() => Source::Id("id");
@@ -77,5 +84,5 @@ entity! {
         Navigation::many("owners", || &USER.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_owners", from: "group_id", to: "user_id" };
     }
-    actions: &[Action { name: "resetUnseenCount", on_collection: false, parameters: &[] }]
+    actions: &[Action::new("resetUnseenCount")]
 }

@@ -8,20 +8,28 @@
 
 mod attachment;
 mod conversation;
+mod extended_property;
+mod extension;
 mod group;
+mod mention;
 mod post;
+mod post_version;
 mod shared;
 mod thread;
 mod user;
 
 pub(crate) use attachment::ATTACHMENT;
 pub(crate) use conversation::CONVERSATION;
+pub(crate) use extended_property::{MULTI_VALUE_PROPERTY, SINGLE_VALUE_PROPERTY};
+pub(crate) use extension::EXTENSION;
 pub(crate) use group::GROUP;
-pub(crate) use post::POST;
+pub(crate) use mention::MENTION;
+pub(crate) use post::{HISTORY, POST};
+pub(crate) use post_version::POST_VERSION;
 pub(crate) use thread::THREAD;
 pub(crate) use user::USER;
 
-use odata::edm::{EntityType, Model, Navigation, Property, Root};
+use odata::edm::{DerivedType, EntityType, Model, Navigation, Property, Published, Root};
 
 /// An entity type together with where it is stored.
 #[derive(Debug)]
@@ -37,6 +45,9 @@ pub(crate) struct Entity {
     /// How each navigation is followed, in the order of `edm.navigations`.
     pub(crate) links: &'static [Link],
     /// The default order, before the id: columns that are never null, largest first where true.
+    ///
+    /// The table of an abstract entity has a column `kind`: which of the derived types a row is of, by
+    /// its place in `edm.derived`.
     pub(crate) order: &'static [(&'static str, bool)],
 }
 
@@ -45,6 +56,9 @@ pub(crate) struct Entity {
 pub(crate) enum Source {
     /// A `uuid` column, shown as a GUID.
     Id(&'static str),
+    /// A name that clients choose and address the entity by: shown behind the prefix, compared by its
+    /// folded twin with or without it. The entity's `id` column is its key in the store all the same.
+    Name { column: &'static str, folded: &'static str, prefix: &'static str },
     /// A text column that is compared as it stands.
     Exact(&'static str),
     /// A text column, compared by its folded twin.
@@ -65,7 +79,9 @@ pub(crate) enum Source {
     Complex(&'static [Source]),
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
-    /// A number that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
+    /// A column with a document as it was sent, JSON text.
+    Document(&'static str),
+    /// A number or truth that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
     /// calling user's id, null where an application calls.
     PerCaller(&'static str),
     /// The same for every entity: JSON text to show, and an SQL expression to compare (folded).
@@ -103,11 +119,13 @@ macro_rules! entity {
     (
         $(#[$doc:meta])*
         $name:ident = $graph:literal $(: $base:literal)? in $table:literal,
-        in_group: $in_group:literal, open: $open:literal, has_stream: $stream:literal,
+        in_group: $in_group:literal, open: $open:literal,
+        $(derived: $derived:expr,)?
         order: $order:expr,
         properties: { $($property:expr => $source:expr;)* }
         navigations: { $($navigation:expr => $link:expr;)* }
         actions: $actions:expr
+        $(, published: $published:expr)?
     ) => {
         $(#[$doc])*
         pub(crate) static $name: $crate::model::Entity = $crate::model::Entity {
@@ -115,10 +133,12 @@ macro_rules! entity {
                 name: $graph,
                 base: $crate::model::base(&[$($base)?]),
                 open: $open,
-                has_stream: $stream,
+                has_stream: $crate::model::any_stream($crate::model::derived(&[$($derived)?])),
+                derived: $crate::model::derived(&[$($derived)?]),
                 properties: &[$($property),*],
                 navigations: &[$($navigation),*],
                 actions: $actions,
+                published: $crate::model::published(&[$($published)?]),
             },
             table: $table,
             in_group: $in_group,
@@ -135,8 +155,42 @@ pub(crate) const fn base(names: &[&'static str]) -> Option<&'static str> {
     if names.is_empty() { None } else { Some(names[0]) }
 }
 
+/// The derived types of an entity's declaration, where it has any.
+pub(crate) const fn derived(lists: &[&'static [DerivedType]]) -> &'static [DerivedType] {
+    if lists.is_empty() { &[] } else { lists[0] }
+}
+
+/// Whether any of these types has a media stream.
+pub(crate) const fn any_stream(types: &[DerivedType]) -> bool {
+    let mut at = 0;
+    while at < types.len() {
+        if types[at].has_stream {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Where an entity type is described: in every version, where its declaration does not say.
+pub(crate) const fn published(named: &[Published]) -> Published {
+    if named.is_empty() { Published::Always } else { named[0] }
+}
+
 /// All entities.
-static ENTITIES: [&Entity; 6] = [&GROUP, &USER, &CONVERSATION, &THREAD, &POST, &ATTACHMENT];
+static ENTITIES: [&Entity; 11] = [
+    &GROUP,
+    &USER,
+    &CONVERSATION,
+    &THREAD,
+    &POST,
+    &ATTACHMENT,
+    &EXTENSION,
+    &SINGLE_VALUE_PROPERTY,
+    &MULTI_VALUE_PROPERTY,
+    &MENTION,
+    &POST_VERSION,
+];
 
 /// The entity that `edm` is the protocol's side of.
 pub(crate) fn entity_of(edm: &'static EntityType) -> &'static Entity {
@@ -155,9 +209,21 @@ pub(crate) static MODEL: Model = Model {
         Root { name: "me", entity: || &USER.edm, singleton: true },
     ],
     abstracts: shared::ABSTRACTS,
-    entities: &[&GROUP.edm, &USER.edm, &CONVERSATION.edm, &THREAD.edm, &POST.edm, &ATTACHMENT.edm],
+    entities: &[
+        &GROUP.edm,
+        &USER.edm,
+        &CONVERSATION.edm,
+        &THREAD.edm,
+        &POST.edm,
+        &ATTACHMENT.edm,
+        &EXTENSION.edm,
+        &SINGLE_VALUE_PROPERTY.edm,
+        &MULTI_VALUE_PROPERTY.edm,
+        &MENTION.edm,
+        &POST_VERSION.edm,
+    ],
     complexes: &[&shared::EMAIL_ADDRESS, &shared::RECIPIENT, &shared::ITEM_BODY],
-    enums: &[&shared::BODY_TYPE],
+    enums: &[&shared::BODY_TYPE, &post::IMPORTANCE, &attachment::PERMISSION, &attachment::PROVIDER],
 };
 
 #[cfg(test)]
@@ -179,7 +245,11 @@ mod tests {
             for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
                 let comparable = !matches!(
                     source,
-                    Source::Shown(_) | Source::Blob(_) | Source::PerCaller(_) | Source::Null
+                    Source::Shown(_)
+                        | Source::Blob(_)
+                        | Source::Document(_)
+                        | Source::PerCaller(_)
+                        | Source::Null
                 );
                 let named = property.filterable || property.sortable;
                 assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);

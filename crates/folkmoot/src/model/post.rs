@@ -1,16 +1,22 @@
 //! `post`: one message of a thread; an open type.
 //!
-//! **Invariant:** `sender` is who sent it, `from` whom it is from: the sender, or the group.
+//! **Invariant:** `sender` is who sent it, `from` whom it is from: the sender, or the group. A post that
+//! was edited says so, and what it said before is kept.
 
-use odata::edm::{Action, Navigation, Parameter, ParameterType, Property};
+use odata::edm::{
+    Action, EnumType, Navigation, Parameter, ParameterType, Primitive, Property, Published, Type,
+};
 
 use super::shared::{ITEM_BODY, RECIPIENT, id, json, recipient};
-use super::{ATTACHMENT, Link, POST as SELF, Source, entity};
+use super::{
+    ATTACHMENT, EXTENSION, Link, MENTION, MULTI_VALUE_PROPERTY, POST as SELF, POST_VERSION,
+    SINGLE_VALUE_PROPERTY, Source, entity,
+};
 
 entity! {
     /// Graph's `post`.
     POST = "post": "outlookItem" in "posts",
-    in_group: true, open: true, has_stream: false,
+    in_group: true, open: true,
     order: &[("received_at", false)],
     properties: {
         id() => Source::Id("id");
@@ -37,20 +43,53 @@ entity! {
             => Source::Id("conversation_id");
         Property::complex("newParticipants", &RECIPIENT).many().filterable().on_request()
             => json!("new_participants");
+        Property::enumeration("importance", &IMPORTANCE).filterable().published(Published::Beta)
+            => Source::Exact("importance");
+        // When it was last edited; a post that never was does not have it.
+        Property::date_time("@folkmoot.editedDateTime").published(Published::Never)
+            => Source::Time { at: "edited_at", offset: None };
     }
     navigations: {
-        Navigation::many("attachments", || &ATTACHMENT.edm).declared("attachment").insertable()
-            => Link::Keys(&[("group_id", "group_id"), ("post_id", "id")]);
+        Navigation::many("attachments", || &ATTACHMENT.edm).insertable() => OF_POST;
+        Navigation::many("extensions", || &EXTENSION.edm).declared("extension").insertable()
+            => OF_POST;
+        Navigation::many("singleValueExtendedProperties", || &SINGLE_VALUE_PROPERTY.edm)
+            .insertable() => OF_POST;
+        Navigation::many("multiValueExtendedProperties", || &MULTI_VALUE_PROPERTY.edm).insertable()
+            => OF_POST;
         Navigation::one("inReplyTo", || &SELF.edm)
             => Link::Keys(&[("group_id", "group_id"), ("id", "in_reply_to")]);
+        Navigation::many("mentions", || &MENTION.edm).published(Published::Beta).insertable()
+            => OF_POST;
+        Navigation::many(HISTORY, || &POST_VERSION.edm)
+            .published(Published::Never)
+            .not_expandable() => OF_POST;
     }
-    actions: &[Action {
-        name: "reply",
-        on_collection: false,
-        parameters: &[Parameter {
+    actions: &[
+        Action::new("reply").with(&[Parameter {
             name: "Post",
             ty: ParameterType::Entity(|| &SELF.edm),
             required: true,
-        }],
-    }]
+        }]),
+        Action::new("forward").with(&[
+            Parameter {
+                name: "Comment",
+                ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
+                required: false,
+            },
+            Parameter {
+                name: "ToRecipients",
+                ty: ParameterType::Value(Type::Complex(&RECIPIENT), true),
+                required: true,
+            },
+        ]),
+    ]
 }
+
+const OF_POST: Link = Link::Keys(&[("group_id", "group_id"), ("post_id", "id")]);
+
+/// The way to the versions of a post from before it was edited: owners alone may go it.
+pub(crate) const HISTORY: &str = "folkmoot.history";
+
+pub(super) static IMPORTANCE: EnumType =
+    EnumType { name: "importance", members: &[("low", 0), ("normal", 1), ("high", 2)] };

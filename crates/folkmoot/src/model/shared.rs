@@ -83,16 +83,5 @@ pub(super) static ABSTRACTS: &[AbstractType] = &[
             Property::date_time("lastModifiedDateTime"),
         ],
     },
-    AbstractType {
-        name: "attachment",
-        base: Some("entity"),
-        open: false,
-        properties: &[
-            Property::string("contentType"),
-            Property::boolean("isInline").required(),
-            Property::date_time("lastModifiedDateTime"),
-            Property::string("name"),
-            Property::int32("size").required(),
-        ],
-    },
+    AbstractType { name: "extension", base: Some("entity"), open: true, properties: &[] },
 ];

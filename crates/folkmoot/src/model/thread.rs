@@ -1,16 +1,17 @@
 //! `conversationThread`: the posts of a conversation that share one set of recipients.
 //!
-//! **Invariant:** a thread has at least one post, and the topic of its conversation.
+//! **Invariant:** a thread has the topic of its conversation; what is declared of it stands while it has
+//! no post, as with a conversation.
 
 use odata::edm::{Action, Navigation, Parameter, ParameterType, Property};
 
-use super::shared::{EMPTY, RECIPIENT, id, json, text};
+use super::shared::{RECIPIENT, id, json, text};
 use super::{Link, POST, Source, entity};
 
 entity! {
     /// Graph's `conversationThread`.
     THREAD = "conversationThread": "entity" in "threads",
-    in_group: true, open: false, has_stream: false,
+    in_group: true, open: false,
     order: &[("last_delivered_at", true)],
     properties: {
         id() => Source::Id("id");
@@ -25,19 +26,16 @@ entity! {
             => Source::Bool("is_locked");
         Property::complex("toRecipients", &RECIPIENT).many().filterable().on_request()
             => json!("to_recipients");
-        Property::complex("ccRecipients", &RECIPIENT).many().on_request() => EMPTY;
+        Property::complex("ccRecipients", &RECIPIENT).many().filterable().on_request()
+            => json!("cc_recipients");
     }
     navigations: {
         Navigation::many("posts", || &POST.edm).insertable()
             => Link::Keys(&[("group_id", "group_id"), ("thread_id", "id")]);
     }
-    actions: &[Action {
-        name: "reply",
-        on_collection: false,
-        parameters: &[Parameter {
-            name: "Post",
-            ty: ParameterType::Entity(|| &POST.edm),
-            required: true,
-        }],
-    }]
+    actions: &[Action::new("reply").with(&[Parameter {
+        name: "Post",
+        ty: ParameterType::Entity(|| &POST.edm),
+        required: true,
+    }])]
 }

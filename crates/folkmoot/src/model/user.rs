@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** `userPrincipalName` is unique within the tenant and a second key of the set.
 
-use odata::edm::{Navigation, Property};
+use odata::edm::{Navigation, Property, Published};
 
 use super::shared::{EMPTY, id, text};
 use super::{GROUP, Link, Source, entity};
@@ -14,7 +14,7 @@ const MEMBER_OF: Link = Link::Through { table: "group_members", from: "user_id",
 entity! {
     /// Graph's `user`.
     USER = "user": "directoryObject" in "users",
-    in_group: false, open: false, has_stream: false,
+    in_group: false, open: false,
     order: &[],
     properties: {
         id() => Source::Id("id");
@@ -70,8 +70,8 @@ entity! {
             => Link::Through { table: "group_owners", from: "user_id", to: "group_id" };
         // Graph's joinedTeams holds teams today; the seed's pages date from when it held groups, and
         // its older name was joinedGroups. Both lead to the groups themselves here.
-        Navigation::many("joinedTeams", || &GROUP.edm).referenced().unpublished() => MEMBER_OF;
-        Navigation::many("joinedGroups", || &GROUP.edm).referenced().unpublished() => MEMBER_OF;
+        Navigation::many("joinedTeams", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
+        Navigation::many("joinedGroups", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
     }
     actions: &[]
 }

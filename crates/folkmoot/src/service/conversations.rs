@@ -5,18 +5,17 @@
 
 use odata::bind::Path;
 use odata::decode::{Field, Record};
-use odata::value::DateTimeOffset;
 
-use crate::ids::{ConversationId, GroupId};
+use crate::ids::{ConversationId, GroupId, ThreadId};
 use crate::model::CONVERSATION;
-use crate::service::draft::{at, at_most, strings};
+use crate::service::draft::{at, at_most};
 use crate::service::posts::{self, Prepared};
 use crate::service::resolve;
-use crate::service::threads::{self, changed, nothing_else, only_child};
+use crate::service::threads::{self, Sent, Start, changed, declared, no_links, only_child};
 use crate::service::{Created, Ctx, Error, limits, read};
 use crate::store::conversations::{self, NewConversation, Owner, Summary};
 use crate::store::feed::Op;
-use crate::store::{self, Tx, groups};
+use crate::store::{self, Tx, etag, groups, unseen};
 
 /// A conversation as a client may write it.
 struct Draft {
@@ -24,6 +23,8 @@ struct Draft {
     type_sent: Option<String>,
     /// What is declared of it, for a conversation without a post.
     declared: Summary,
+    /// Whether its first thread is locked.
+    is_locked: bool,
     post: Option<Prepared>,
 }
 
@@ -45,9 +46,10 @@ async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Erro
     at_most(at(&record, "topic"), &topic, limits::TOPIC_CHARS_MAX)?;
     let declared = declared(&mut record, ctx.now())?;
     let type_sent = record.type_sent.take();
-    nothing_else(&record)?;
+    no_links(&mut record)?;
     let has_threads = record.children.iter().any(|(_, records)| !records.is_empty());
-    let post = if has_threads {
+    let mut is_locked = false;
+    let post = if has_threads || ctx.strict {
         let mut thread = only_child(&mut record, "threads")?;
         // A thread has the topic of its conversation.
         let own = thread.take("topic").and_then(Field::into_string).is_none_or(|it| it == topic);
@@ -55,28 +57,13 @@ async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Erro
             let problem = "is that of its conversation and cannot be another";
             return Err(Error::property(at(&thread, "topic"), problem));
         }
-        nothing_else(&thread)?;
+        is_locked = no_links(&mut thread)?;
         let post = only_child(&mut thread, "posts")?;
         Some(posts::prepare(ctx, path, post).await?)
     } else {
         None
     };
-    Ok(Draft { topic, type_sent, declared, post })
-}
-
-fn declared(record: &mut Record, now: DateTimeOffset) -> Result<Summary, Error> {
-    let preview = record.take("preview").and_then(Field::into_string).unwrap_or_default();
-    at_most(at(record, "preview"), &preview, limits::PREVIEW_CHARS_MAX)?;
-    Ok(Summary {
-        has_attachments: record.take("hasAttachments").and_then(|it| it.as_bool()).unwrap_or(false),
-        last_delivered: record
-            .take("lastDeliveredDateTime")
-            .and_then(|it| it.as_time())
-            .unwrap_or(now),
-        unique_senders: strings(record, "uniqueSenders", limits::SENDERS_MAX)?,
-        preview,
-        posts: 0,
-    })
+    Ok(Draft { topic, type_sent, declared, is_locked, post })
 }
 
 async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Created, Error> {
@@ -85,10 +72,16 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Cr
     let group = target.group()?.id;
     let (conversation, made) = match &draft.post {
         Some(post) => {
-            let mut made =
-                threads::insert_with_conversation(tx, ctx, &target, &draft.topic, post).await?;
-            let new = made.conversation.take();
-            (new.ok_or(Error::ItemNotFound)?, Some((made.thread, made.post)))
+            let start = Start {
+                conversation: ConversationId(ctx.clock.id()),
+                new: true,
+                thread: ThreadId(ctx.clock.id()),
+                topic: &draft.topic,
+                is_locked: draft.is_locked,
+            };
+            let made = start.with_post(tx, ctx, &target, post).await?;
+            let new = made.conversation.ok_or(Error::ItemNotFound)?;
+            (new, made.post.map(|post| (made.thread, post)))
         }
         None => {
             let conversation = NewConversation {
@@ -110,10 +103,15 @@ async fn insert(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Cr
     target.url = format!("groups/{group}/conversations/{id}");
     let (query, ty) = (read::whole(&CONVERSATION), draft.type_sent.as_deref());
     let shown = conversation.shown();
-    let (mut body, etag) = read::made(tx, ctx, &target, &query, ty, &shown)?;
+    let (mut body, etag) = if ctx.strict {
+        (read::id_opened(ctx, &target, id.0), etag(1))
+    } else {
+        read::made(tx, ctx, &target, &query, ty, &shown)?
+    };
     if let Some((thread, post)) = made {
-        let threads =
-            format!(",\"threads\":[{{\"id\":\"{thread}\",\"posts\":[{{\"id\":\"{post}\"}}]}}]");
+        let posts = format!(",\"posts\":[{{\"id\":\"{post}\"}}]");
+        let posts = if ctx.strict { "" } else { &posts };
+        let threads = format!(",\"threads\":[{{\"id\":\"{thread}\"{posts}}}]");
         body.extend_from_slice(threads.as_bytes());
     }
     body.push(b'}');
@@ -195,6 +193,43 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 }
                 conversations::delete(tx, group, id).await?;
                 changed(tx, ctx, group, id, None, Op::Deleted);
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Changes the conversation that `path` leads to: its topic and, while it has no post, what is declared of
+/// it. The answer is all of it.
+pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
+    let sent = Sent::take(&mut record, ctx.now())?;
+    ctx.store
+        .write(ctx.scope(&path), (ctx.clone(), path, sent), |tx, (ctx, path, sent)| {
+            Box::pin(async move {
+                let at = resolve::resolve(tx, ctx, path, true).await?;
+                let (group, id) = (at.group()?.id, ConversationId(at.id()?));
+                threads::may_remove(tx, &at, Owner::Conversation(id)).await?;
+                resolve::check_if_match(tx, ctx, &at).await?;
+                if let Some(topic) = &sent.topic {
+                    threads::set_topic(tx, ctx, &at, id, topic).await?;
+                }
+                sent.declare(tx, group, Owner::Conversation(id)).await?;
+                changed(tx, ctx, group, id, None, Op::Updated);
+                read::changed(tx, ctx, at, sent.type_sent.as_deref()).await
+            })
+        })
+        .await
+}
+
+/// Says that the calling user has read the conversation that `path` leads to, or has not.
+pub(crate) async fn mark(ctx: &Ctx, path: Path, read: bool) -> Result<(), Error> {
+    ctx.store
+        .write(ctx.scope(&path), (ctx.clone(), path), move |tx, (ctx, path)| {
+            Box::pin(async move {
+                let at = resolve::resolve(tx, ctx, path, true).await?;
+                let user = ctx.caller.user.ok_or(Error::MeForApp)?;
+                unseen::mark(tx, at.group()?.id, user, ConversationId(at.id()?), read).await?;
+                tx.unshown();
                 Ok(())
             })
         })

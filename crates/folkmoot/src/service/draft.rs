@@ -4,13 +4,19 @@
 //! **Invariant:** whatever can be refused without the store is refused here; a [`Draft`] can only fail
 //! for what the group or the thread says.
 
+use std::borrow::Cow;
+
 use odata::decode::{Field, Record};
 use odata::json::Json;
-use odata::value::{DateTimeOffset, Value};
+use odata::value::DateTimeOffset;
 
+use crate::service::attachments::{self, AttachmentDraft};
+use crate::service::extended_properties::{self, PropertyDraft};
+use crate::service::extensions::{self, ExtensionDraft};
+use crate::service::mentions::{self, MentionDraft};
 use crate::service::{Error, limits};
 use crate::store::groups::json_strings;
-use crate::store::posts::Party;
+use crate::store::recipients::Recipient;
 use crate::text;
 
 /// A post as a client may write it.
@@ -23,29 +29,24 @@ pub(crate) struct Draft {
     /// JSON array of strings.
     pub(crate) categories: String,
     /// People added to the thread.
-    pub(crate) new_participants: Vec<Party>,
+    pub(crate) new_participants: Vec<Recipient>,
+    /// `low`, `normal` or `high`.
+    pub(crate) importance: String,
     /// The address that `from` names, if it was sent.
     pub(crate) from: Option<String>,
     /// Undeclared properties, a JSON object.
     pub(crate) extra: Option<String>,
-    /// Files.
-    pub(crate) attachments: Vec<DraftAttachment>,
+    /// What is attached.
+    pub(crate) attachments: Vec<AttachmentDraft>,
+    pub(crate) extensions: Vec<ExtensionDraft>,
+    pub(crate) properties: Vec<PropertyDraft>,
+    pub(crate) mentions: Vec<MentionDraft>,
     /// When it came, as an import may say.
     pub(crate) received: Option<DateTimeOffset>,
     /// How its text begins.
     pub(crate) preview: String,
     /// Search tokens of its text.
     pub(crate) body_tokens: String,
-}
-
-/// A file as a client may attach it.
-#[derive(Clone, Debug)]
-pub(crate) struct DraftAttachment {
-    pub(crate) name: String,
-    pub(crate) content_type: Option<String>,
-    pub(crate) content_id: Option<String>,
-    pub(crate) is_inline: bool,
-    pub(crate) bytes: Vec<u8>,
 }
 
 impl Draft {
@@ -56,23 +57,55 @@ impl Draft {
             record.take("receivedDateTime").and_then(|it| it.as_time()).filter(|_| import);
         let categories = strings(&mut record, "categories", limits::CATEGORIES_MAX)?;
         let new_participants = recipients(&mut record, "newParticipants")?;
-        let from = record.take("from").as_ref().and_then(party).map(|it| it.address);
+        let from = record.take("from");
+        let from = from.as_ref().and_then(|it| it.member("emailAddress"));
+        let from = from.and_then(|it| email_address(it).address);
+        let importance = record.take("importance").and_then(Field::into_string);
         let extra = extra(std::mem::take(&mut record.dynamic));
-        let attachments = attachments(&mut record)?;
-        let text = if body_type == "html" { text::html_to_text(&body) } else { body.clone() };
+        let attachments = children(&mut record, "attachments", attachments::draft)?;
+        let extensions = children(&mut record, "extensions", extensions::draft)?;
+        let mut properties =
+            children(&mut record, "singleValueExtendedProperties", extended_properties::draft)?;
+        properties.extend(children(
+            &mut record,
+            "multiValueExtendedProperties",
+            extended_properties::draft,
+        )?);
+        let mentions = children(&mut record, "mentions", mentions::draft)?;
+        let text = plain_text(body_type, &body);
         Ok(Draft {
             body_type,
             categories: json_strings(categories.iter().map(String::as_str)),
             new_participants,
+            importance: importance.unwrap_or_else(|| "normal".to_owned()),
             from,
             extra,
             attachments,
+            extensions,
+            properties,
+            mentions,
             received,
             preview: text::preview(&text, limits::PREVIEW_CHARS_MADE),
             body_tokens: text::tokens(&text),
             body,
         })
     }
+}
+
+/// What a body says, without its markup.
+pub(crate) fn plain_text<'b>(body_type: &str, body: &'b str) -> Cow<'b, str> {
+    if body_type == "html" { text::html_to_text(body).into() } else { body.into() }
+}
+
+/// What of a collection is sent along, each item checked.
+fn children<T>(
+    record: &mut Record,
+    name: &str,
+    draft: impl Fn(Record) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let children = record.take_children(name).unwrap_or_default();
+    count_at_most(record, name, children.len(), limits::POST_CHILDREN_MAX)?;
+    children.into_iter().map(draft).collect()
 }
 
 /// The name of a property of a record, with where the record stands.
@@ -106,7 +139,13 @@ pub(crate) fn strings(
     Ok(items)
 }
 
-fn count_at_most(record: &Record, name: &str, count: usize, max: usize) -> Result<(), Error> {
+/// Refuses more items than `max`.
+pub(crate) fn count_at_most(
+    record: &Record,
+    name: &str,
+    count: usize,
+    max: usize,
+) -> Result<(), Error> {
     if count > max {
         let problem = format!("has {count} items; the limit is {max}");
         return Err(Error::property(at(record, name), problem));
@@ -114,30 +153,41 @@ fn count_at_most(record: &Record, name: &str, count: usize, max: usize) -> Resul
     Ok(())
 }
 
-fn recipients(record: &mut Record, name: &str) -> Result<Vec<Party>, Error> {
+/// A collection of recipients, with its limits. One without any address is kept as it is, and gets
+/// nothing; one with an empty address is a mistake.
+pub(crate) fn recipients(record: &mut Record, name: &str) -> Result<Vec<Recipient>, Error> {
     let Some(Field::Collection(items)) = record.take(name) else { return Ok(Vec::new()) };
     count_at_most(record, name, items.len(), limits::RECIPIENTS_MAX)?;
-    let mut parties = Vec::with_capacity(items.len());
+    recipients_of(&items, &at(record, name))
+}
+
+/// The same from the items themselves; `property` is where they stand.
+pub(crate) fn recipients_of(items: &[Field], property: &str) -> Result<Vec<Recipient>, Error> {
+    let mut recipients = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let property = format!("{}[{index}].emailAddress.address", at(record, name));
-        let party = party(item).filter(|it| !it.address.is_empty());
-        let party = party.ok_or_else(|| Error::property(&property, "must be a mail address"))?;
-        at_most(property.clone(), &party.address, limits::NAME_CHARS_MAX)?;
-        at_most(property, &party.name, limits::NAME_CHARS_MAX)?;
-        parties.push(party);
+        let property = format!("{property}[{index}].emailAddress.address");
+        let Some(address) = item.member("emailAddress").filter(|it| **it != Field::Null) else {
+            recipients.push(Recipient::default());
+            continue;
+        };
+        let recipient = email_address(address);
+        let known = recipient.address.as_deref().filter(|it| !it.is_empty());
+        let address = known.ok_or_else(|| Error::property(&property, "must be a mail address"))?;
+        at_most(property.clone(), address, limits::NAME_CHARS_MAX)?;
+        at_most(property, recipient.name.as_deref().unwrap_or_default(), limits::NAME_CHARS_MAX)?;
+        recipients.push(recipient);
     }
-    Ok(parties)
+    Ok(recipients)
 }
 
-/// The name and address of a recipient.
-fn party(recipient: &Field) -> Option<Party> {
-    let address = recipient.member("emailAddress")?;
-    let text =
-        |name| address.member(name).cloned().and_then(Field::into_string).unwrap_or_default();
-    Some(Party { name: text("name"), address: text("address") })
+/// A name and an address, each where it was sent.
+pub(crate) fn email_address(field: &Field) -> Recipient {
+    let text = |name| field.member(name).cloned().and_then(Field::into_string);
+    Recipient { name: text("name"), address: text("address") }
 }
 
-fn body(field: Option<Field>) -> (&'static str, String) {
+/// The type and the content of a body.
+pub(crate) fn body(field: Option<Field>) -> (&'static str, String) {
     let Some(field) = field else { return ("text", String::new()) };
     let text = |name| field.member(name).cloned().and_then(Field::into_string);
     let (content_type, content) = (text("contentType"), text("content").unwrap_or_default());
@@ -148,7 +198,8 @@ fn body(field: Option<Field>) -> (&'static str, String) {
     (body_type, content)
 }
 
-fn extra(dynamic: Vec<(String, Json)>) -> Option<String> {
+/// Undeclared properties as a JSON object.
+pub(crate) fn extra(dynamic: Vec<(String, Json)>) -> Option<String> {
     if dynamic.is_empty() {
         return None;
     }
@@ -157,74 +208,23 @@ fn extra(dynamic: Vec<(String, Json)>) -> Option<String> {
     Some(String::from_utf8_lossy(&out).into_owned())
 }
 
-fn attachments(record: &mut Record) -> Result<Vec<DraftAttachment>, Error> {
-    let children = record.take_children("attachments").unwrap_or_default();
-    if let Some((navigation, _)) = record.children.first() {
-        let problem = "cannot be sent with a post";
-        return Err(Error::property(at(record, navigation.name), problem));
-    }
-    count_at_most(record, "attachments", children.len(), limits::ATTACHMENTS_MAX)?;
-    children.into_iter().map(attachment).collect()
-}
-
-fn attachment(mut record: Record) -> Result<DraftAttachment, Error> {
-    let property = at(&record, "contentBytes");
-    let bytes = match record.take("contentBytes") {
-        Some(Field::Value(Value::Binary(bytes))) => bytes,
-        _ => return Err(Error::property(property, "is required for a file attachment")),
+/// The members of `there`, a JSON object, with those that were sent in their place; a
+/// null takes one away.
+pub(crate) fn merged(there: &str, sent: &[(String, Json)]) -> Vec<(String, Json)> {
+    let Ok(Json::Object(mut members)) =
+        odata::json::parse(there.as_bytes(), limits::JSON_DEPTH_MAX)
+    else {
+        return sent.to_vec();
     };
-    if bytes.len() > limits::ATTACHMENT_BYTES_MAX {
-        let max = limits::ATTACHMENT_BYTES_MAX;
-        let problem = format!("has {} bytes; the limit inside a request is {max}", bytes.len());
-        return Err(Error::property(property, problem));
+    members.retain(|(name, _)| !name.contains('@'));
+    for (name, value) in sent {
+        let at = members.iter().position(|(it, _)| it == name);
+        match (at, value) {
+            (Some(at), Json::Null) => drop(members.remove(at)),
+            (Some(at), value) => members[at].1 = value.clone(),
+            (None, Json::Null) => {}
+            (None, value) => members.push((name.clone(), value.clone())),
+        }
     }
-    let named = at(&record, "name");
-    let name = record
-        .take("name")
-        .and_then(Field::into_string)
-        .filter(|it| !it.is_empty())
-        .ok_or_else(|| Error::property(&named, "is required for a file attachment"))?;
-    at_most(named, &name, limits::NAME_CHARS_MAX)?;
-    let content_type =
-        record.take("contentType").and_then(Field::into_string).filter(|it| !it.is_empty());
-    let content_type =
-        content_type.or_else(|| mime_guess::from_path(&name).first_raw().map(str::to_owned));
-    if let Some(content_type) = &content_type {
-        at_most(at(&record, "contentType"), content_type, limits::NAME_CHARS_MAX)?;
-    }
-    let content_id = record.take("contentId").and_then(Field::into_string);
-    if let Some(content_id) = &content_id {
-        at_most(at(&record, "contentId"), content_id, limits::NAME_CHARS_MAX)?;
-    }
-    let is_inline = record.take("isInline").and_then(|it| it.as_bool()).unwrap_or(false);
-    Ok(DraftAttachment { name, content_type, content_id, is_inline, bytes })
-}
-
-/// A JSON array of recipients.
-pub(crate) fn recipients_json(parties: &[Party]) -> String {
-    let mut out = b"[".to_vec();
-    for (index, party) in parties.iter().enumerate() {
-        out.extend_from_slice(if index > 0 { b"," } else { b"" });
-        out.extend_from_slice(b"{\"emailAddress\":{\"name\":");
-        odata::json::write_string(&mut out, &party.name);
-        out.extend_from_slice(b",\"address\":");
-        odata::json::write_string(&mut out, &party.address);
-        out.extend_from_slice(b"}}");
-    }
-    out.push(b']');
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// The recipients that [`recipients_json`] wrote.
-pub(crate) fn recipients_of(json: &str) -> Vec<Party> {
-    let Ok(serde_json::Value::Array(items)) = serde_json::from_str(json) else {
-        return Vec::new();
-    };
-    let text = |item: &serde_json::Value, name: &str| {
-        item["emailAddress"][name].as_str().unwrap_or_default().to_owned()
-    };
-    items
-        .iter()
-        .map(|item| Party { name: text(item, "name"), address: text(item, "address") })
-        .collect()
+    members
 }

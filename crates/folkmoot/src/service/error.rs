@@ -54,8 +54,13 @@ pub(crate) enum Error {
     #[error("Another object with the same value for property {0} already exists.")]
     Taken(&'static str),
     /// A reply to a locked thread.
-    #[error("The thread is locked: it takes no replies.")]
+    #[error("The thread is locked: it takes no replies, and only owners may change its posts.")]
     Locked,
+    /// A post that is to be sent to nobody.
+    #[error(
+        "At least one recipient isn't valid: each of ToRecipients needs an emailAddress with an address."
+    )]
+    Recipients,
     /// A `$skiptoken` of another request.
     #[error(transparent)]
     SkipToken(#[from] Refused),

@@ -29,8 +29,14 @@ pub(crate) const DESCRIPTION_CHARS_MAX: usize = 1_024;
 pub(crate) const RECIPIENTS_MAX: usize = 500;
 /// Categories of a post.
 pub(crate) const CATEGORIES_MAX: usize = 100;
-/// Attachments of a post.
-pub(crate) const ATTACHMENTS_MAX: usize = 100;
+/// Attachments of a post, its extensions, its extended properties, its mentions: each.
+pub(crate) const POST_CHILDREN_MAX: usize = 100;
+/// Bytes of an extension's properties, and of an item attachment, as JSON.
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Code points of the value of an extended property, and of each text of a mention.
+pub(crate) const VALUE_CHARS_MAX: usize = 8_192;
+/// Code points of a comment that a post is forwarded with.
+pub(crate) const COMMENT_CHARS_MAX: usize = 65_536;
 /// Bytes of an attachment that comes inside a request's body.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Owners and members that one create may bind.

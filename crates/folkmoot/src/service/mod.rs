@@ -4,12 +4,16 @@
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
 pub(crate) mod answers;
+pub(crate) mod attachments;
 pub(crate) mod consumers;
 pub(crate) mod conversations;
 mod draft;
 mod error;
+pub(crate) mod extended_properties;
+pub(crate) mod extensions;
 pub(crate) mod groups;
 pub(crate) mod limits;
+pub(crate) mod mentions;
 pub(crate) mod posts;
 pub(crate) mod read;
 mod resolve;
@@ -48,8 +52,10 @@ pub(crate) struct Ctx {
     root: String,
     /// Whether `@odata.*` annotations other than links and counts are wanted.
     annotations: bool,
-    /// ETags, one of which what is removed must have; none: any.
+    /// ETags, one of which what is changed must have; none: any.
     if_match: Vec<String>,
+    /// Whether to do as real Graph does, where it does less.
+    strict: bool,
 }
 
 /// Where every request's [`Ctx`] comes from.
@@ -132,9 +138,19 @@ impl Service {
         root: String,
         annotations: bool,
         if_match: Vec<String>,
+        strict: bool,
     ) -> Ctx {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        Ctx { store, clock, answers: self.answers.clone(), caller, root, annotations, if_match }
+        Ctx {
+            store,
+            clock,
+            answers: self.answers.clone(),
+            caller,
+            root,
+            annotations,
+            if_match,
+            strict,
+        }
     }
 }
 
@@ -157,6 +173,11 @@ impl Ctx {
             }
         }
         self.caller.tenant.0
+    }
+
+    /// Whether to do as real Graph does, where it does less.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     fn now(&self) -> DateTimeOffset {

@@ -4,13 +4,14 @@
 
 use bytes::Bytes;
 use odata::bind::{Path, Query, Step};
-use odata::edm::Navigation;
+use odata::edm::{Navigation, Property, Published, Type};
 use odata::syntax::{self, Options};
+use uuid::Uuid;
 
 use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
-use crate::service::{Ctx, Error, limits};
+use crate::service::{Created, Ctx, Error, limits};
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, PageEnd};
@@ -198,6 +199,62 @@ pub(crate) async fn written(
     Ok((body, etag(found.ok_or(Error::ItemNotFound)?.version)))
 }
 
+/// The answer to a command that has added an entity to the collection that `at` leads to: `key` is its id
+/// and what stands for it in its address.
+pub(crate) async fn created(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    mut at: Target,
+    key: (Uuid, &str),
+    type_sent: Option<&str>,
+) -> Result<Created, Error> {
+    at.id = Some(key.0);
+    at.single = true;
+    at.url = format!("{}/{}", at.url, resolve::encoded(key.1));
+    whole_of(tx, ctx, &at, type_sent).await
+}
+
+/// The answer to a command that has changed the entity that `at` leads to.
+pub(crate) async fn changed(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: Target,
+    type_sent: Option<&str>,
+) -> Result<Created, Error> {
+    whole_of(tx, ctx, &at, type_sent).await
+}
+
+/// The answer of strict mode to what was added: its id and no more. `key` as for [`created`].
+pub(crate) fn id_alone(ctx: &Ctx, at: Target, key: (Uuid, &str)) -> Result<Created, Error> {
+    let mut body = id_opened(ctx, &at, key.0);
+    body.push(b'}');
+    let location = format!("{}/{}/{}", ctx.root, at.url, resolve::encoded(key.1));
+    Ok(Created { body, etag: etag(1), location })
+}
+
+/// The same without its closing brace.
+pub(crate) fn id_opened(ctx: &Ctx, at: &Target, id: Uuid) -> Vec<u8> {
+    let mut body = opened(ctx, at, None);
+    if body.len() > 1 {
+        body.push(b',');
+    }
+    push_member(&mut body, "id", &id.hyphenated().to_string());
+    body
+}
+
+/// All of an entity that was written, what else is shown on request alone included.
+async fn whole_of(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &Target,
+    type_sent: Option<&str>,
+) -> Result<Created, Error> {
+    let query = everything(at.entity);
+    let (mut body, etag) = written(tx, ctx, at, &query, type_sent).await?;
+    body.push(b'}');
+    Ok(Created { body, etag, location: format!("{}/{}", ctx.root, at.url) })
+}
+
 /// The same from the columns that were written, without asking the store for them again.
 pub(crate) fn made(
     tx: &Tx,
@@ -235,6 +292,7 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
         entity: &entity.edm,
         select: None,
         expand: Vec::new(),
+        documents: Vec::new(),
         filter: None,
         order_by: Vec::new(),
         top: None,
@@ -242,6 +300,15 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
         count: false,
         skip_token: None,
     }
+}
+
+/// A query for all that the model declares of an entity.
+fn everything(entity: &'static Entity) -> Query {
+    let own = |it: &&Property| it.published == Published::Always || it.by_default;
+    let document = |it: &&Property| matches!(it.ty, Type::Document(_));
+    let properties = entity.edm.properties.iter();
+    let all = properties.filter(own).filter(|it| !document(it)).collect();
+    Query { select: Some(all), ..whole(entity) }
 }
 
 fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {

@@ -5,12 +5,12 @@
 //! group's door is refused before it is looked up.
 
 use odata::bind::{Path, Step};
-use odata::edm::Navigation;
+use odata::edm::{DerivedType, Navigation};
 use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId, UserId};
-use crate::model::{Entity, entity_of};
+use crate::model::{Entity, HISTORY, Source, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -85,7 +85,11 @@ pub(crate) async fn resolve(
         match step {
             Step::Key(text) => key(tx, ctx, &mut at, text).await?,
             Step::Navigation(navigation) => follow(tx, &mut at, navigation).await?,
-            Step::Cast(entity) => at.entity = entity_of(entity),
+            Step::Cast(entity) => {
+                at.entity = entity_of(entity);
+                at.context = format!("{}s", entity.name);
+            }
+            Step::Narrow(derived) => narrow(&mut at, derived),
             Step::Property(_) | Step::Action(_) | Step::Count | Step::Value | Step::Ref => {}
         }
     }
@@ -117,6 +121,14 @@ fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
 async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), Error> {
     let unknown = || Error::ResourceNotFound(text.to_owned());
     let id = match (ids::parse(text), at.entity.edm.name) {
+        _ if matches!(at.entity.sources[0], Source::Name { .. }) => {
+            let named = read::find_named(tx, &at.access, at.entity, at.place, text).await?;
+            let id = named.ok_or(Error::ItemNotFound)?;
+            at.id = Some(id);
+            at.single = true;
+            at.url = format!("{}/{}", at.url, encoded(text));
+            return Ok(());
+        }
         (Some(id), _) => id,
         (None, "user") => {
             let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
@@ -148,6 +160,21 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
     Ok(())
 }
 
+/// A key as a segment of a link.
+pub(super) fn encoded(key: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
+}
+
+/// Leaves of a collection what is of one derived type.
+fn narrow(at: &mut Target, derived: &'static DerivedType) {
+    let kind = at.entity.edm.derived.iter().position(|it| std::ptr::eq(it, derived));
+    if let Place::Under(_, _, narrowed) = &mut at.place {
+        *narrowed = kind.and_then(|it| i64::try_from(it).ok());
+    }
+}
+
 async fn follow(
     tx: &mut Tx,
     at: &mut Target,
@@ -156,6 +183,9 @@ async fn follow(
     let target = entity_of((navigation.target)());
     if target.in_group {
         at.access.may_read()?;
+    }
+    if navigation.name == HISTORY {
+        at.access.may_manage()?;
     }
     // A group was looked up for the caller's access, and /me is there while its user is.
     if at.entity.in_group || at.entity.edm.name == "user" {
@@ -170,7 +200,7 @@ async fn follow(
         (_, true) => format!("{}('{id}')/{}", at.context, navigation.name),
     };
     at.url = format!("{}/{}", at.url, navigation.name);
-    at.place = Place::Under(parent, link);
+    at.place = Place::Under(parent, link, None);
     at.entity = target;
     at.id = None;
     at.single = !navigation.collection;

@@ -6,12 +6,12 @@
 use odata::value::DateTimeOffset;
 use uuid::Uuid;
 
-use crate::ids::{ConversationId, GroupId, UserId};
+use crate::ids::{ConversationId, GroupId, ThreadId, UserId};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::groups::json_strings;
 use crate::store::sql::{Bind, binds};
-use crate::text::fold;
+use crate::text::{self, fold};
 
 /// Names shown in `uniqueSenders` at most.
 pub(super) const SENDERS_SHOWN_MAX: usize = 100;
@@ -35,7 +35,7 @@ pub(crate) struct Summary {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Owner {
     Conversation(ConversationId),
-    Thread(crate::ids::ThreadId),
+    Thread(ThreadId),
 }
 
 impl Owner {
@@ -134,6 +134,8 @@ pub(crate) async fn exists(tx: &mut Tx, group: GroupId, id: ConversationId) -> R
 
 /// Removes a conversation that has no threads left.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: ConversationId) -> Result<(), Error> {
+    let sql = "delete from conversation_reads where group_id = $1 and conversation_id = $2";
+    tx.send(sql, binds![group, id]).await?;
     let sql = "delete from conversations where group_id = $1 and id = $2";
     tx.send(sql, binds![group, id]).await?;
     Ok(())
@@ -161,15 +163,7 @@ pub(crate) async fn add_to_summary(
     owner: Owner,
     post: &Summary,
 ) -> Result<(), Error> {
-    let sql = format!(
-        "select has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
-         preview, posts from {} where group_id = $1 and id = $2",
-        owner.table()
-    );
-    let Some(old) = tx.first(&sql, binds![group, owner.id()], |row| read_summary(&row)).await?
-    else {
-        return Err(Error::Dangling);
-    };
+    let old = summary(tx, group, owner).await?.ok_or(Error::Dangling)?;
     let mut new = post.clone();
     // What was declared of a conversation without posts ends with the first one.
     if old.posts > 0 {
@@ -217,6 +211,85 @@ async fn write_summary(
     Ok(())
 }
 
+/// Gives a conversation without posts what a client declares of it.
+pub(crate) async fn declare(
+    tx: &mut Tx,
+    group: GroupId,
+    owner: Owner,
+    summary: &Summary,
+) -> Result<(), Error> {
+    write_summary(tx, group, owner, summary).await
+}
+
+/// The summary of what has one, as it is.
+pub(crate) async fn summary(
+    tx: &mut Tx,
+    group: GroupId,
+    owner: Owner,
+) -> Result<Option<Summary>, Error> {
+    let sql = format!(
+        "select has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
+         preview, posts from {} where group_id = $1 and id = $2",
+        owner.table()
+    );
+    tx.first(&sql, binds![group, owner.id()], |row| read_summary(&row)).await
+}
+
+/// Gives a conversation, or a thread, another topic.
+pub(crate) async fn set_topic(
+    tx: &mut Tx,
+    group: GroupId,
+    owner: Owner,
+    topic: &str,
+) -> Result<(), Error> {
+    let sql = format!(
+        "update {} set topic = $1, topic_folded = $2, version = version + 1 \
+         where group_id = $3 and id = $4",
+        owner.table()
+    );
+    tx.send(&sql, binds![topic, fold(topic).as_ref(), group, owner.id()]).await
+}
+
+/// Makes the summary of a thread anew from the posts that are left, at least one; `preview_chars`: how
+/// many code points of the newest are shown.
+pub(crate) async fn recompute_thread(
+    tx: &mut Tx,
+    group: GroupId,
+    id: ThreadId,
+    preview_chars: usize,
+) -> Result<(), Error> {
+    let key = binds![group, id];
+    let sql = "select count(*), count(case when has_attachments then 1 end) from posts \
+        where group_id = $1 and thread_id = $2";
+    let counts = tx.first(sql, key, |row| Ok((row.int(0)?, row.int(1)?))).await?;
+    let (posts, attached) = counts.unwrap_or_default();
+    let mut unique_senders = Vec::new();
+    let sql = "select from_name from posts where group_id = $1 and thread_id = $2 \
+        group by from_name order by min(received_at), from_name limit 100";
+    tx.query(sql, key, |row| {
+        unique_senders.push(row.text(0)?.to_owned());
+        Ok(())
+    })
+    .await?;
+    let sql = "select received_at, received_offset, body_type, body from posts \
+        where group_id = $1 and thread_id = $2 order by received_at desc, id desc limit 1";
+    let newest = tx.first(sql, key, |row| {
+        let text = match row.text(2)? {
+            "html" => text::html_to_text(row.text(3)?),
+            _ => row.text(3)?.to_owned(),
+        };
+        let last_delivered = DateTimeOffset {
+            ticks: row.int(0)?,
+            offset_minutes: i16::try_from(row.int(1)?).unwrap_or(0),
+        };
+        Ok((last_delivered, text::preview(&text, preview_chars)))
+    });
+    let Some((last_delivered, preview)) = newest.await? else { return Ok(()) };
+    let has_attachments = attached > 0;
+    let summary = Summary { has_attachments, last_delivered, unique_senders, preview, posts };
+    write_summary(tx, group, Owner::Thread(id), &summary).await
+}
+
 /// Makes the summary of a conversation anew from the threads that are left, at least one.
 pub(crate) async fn recompute_summary(
     tx: &mut Tx,
@@ -225,7 +298,7 @@ pub(crate) async fn recompute_summary(
 ) -> Result<(), Error> {
     let mut summary: Option<Summary> = None;
     let sql = "select has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
-        preview, posts from threads where group_id = $1 and conversation_id = $2 \
+        preview, posts from threads where group_id = $1 and conversation_id = $2 and posts > 0 \
         order by last_delivered_at desc, id desc";
     tx.query(sql, binds![group, id], |row| {
         let thread = read_summary(&row)?;

@@ -95,6 +95,25 @@ impl Db {
         }
     }
 
+    /// Finds the number by which the index knows post `$2` of group `$1`, where it knows posts by one.
+    pub(super) const fn index_row(self) -> Option<&'static str> {
+        match self {
+            Db::Sqlite => Some("select number from posts where group_id = $1 and id = $2"),
+            Db::Postgres => None,
+        }
+    }
+
+    /// Takes post `$2` of group `$1` out of the index.
+    pub(super) const fn index_remove_one(self) -> &'static str {
+        match self {
+            Db::Sqlite => {
+                "delete from post_index where rowid = \
+                 (select number from posts where group_id = $1 and id = $2)"
+            }
+            Db::Postgres => "delete from post_index where group_id = $1 and post_id = $2",
+        }
+    }
+
     /// Takes the posts of thread `$2` of group `$1` out of the index.
     pub(super) const fn index_remove(self) -> &'static str {
         match self {
@@ -127,24 +146,31 @@ end $$";
 
 /// The unique indexes that callers care for, by the columns that SQLite names when one is hurt.
 pub(super) fn duplicate(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 5] = [
+    const KNOWN: [(&str, &str); 8] = [
         ("users.tenant_id, users.user_principal_name_folded", "users_upn_key"),
         ("groups.tenant_id, groups.mail_nickname_folded", "groups_nickname_key"),
         ("group_members.group_id, group_members.user_id", "group_members"),
         ("group_owners.group_id, group_owners.user_id", "group_owners"),
         ("groups.number", "groups_number_key"),
+        ("extensions.group_id, extensions.post_id", "extensions_key"),
+        ("single_value_properties.post_id", "single_value_properties_key"),
+        ("multi_value_properties.post_id", "multi_value_properties_key"),
     ];
     KNOWN.iter().find(|(columns, _)| message.contains(columns)).map_or("another", |(_, name)| name)
 }
 
 /// The same, by the name of the constraint that PostgreSQL names: a partition's ends in its number.
 pub(super) fn constraint(name: &str) -> &'static str {
-    const KNOWN: [&str; 5] = [
+    const KNOWN: [&str; 8] = [
         "users_upn_key",
         "groups_nickname_key",
         "group_members",
         "group_owners",
         "groups_number_key",
+        // A partition's index has its name from the table and the columns.
+        "extensions",
+        "single_value_properties",
+        "multi_value_properties",
     ];
     KNOWN.iter().find(|it| name.starts_with(**it)).copied().unwrap_or("another")
 }

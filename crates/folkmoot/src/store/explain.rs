@@ -162,7 +162,7 @@ async fn check(store: &Store, db: Db) {
             Some((parent, navigation)) => {
                 let link = parent.link(parent.edm.navigation(navigation).unwrap()).unwrap();
                 let group = parent.in_group.then(|| id(3));
-                Place::Under(Parent::new(parent, group, id(3)), link)
+                Place::Under(Parent::new(parent, group, id(3)), link, None)
             }
         };
         let key: Vec<_> = (0..node.keys.len())
@@ -171,7 +171,7 @@ async fn check(store: &Store, db: Db) {
         for after in [None, Some(&key[..])] {
             let plan = explain(store, node.page(place, after)).await;
             // Only the few that a table of pairs leads to are sorted when they are read.
-            let linked = matches!(place, Place::Under(_, Link::Through { .. }));
+            let linked = matches!(place, Place::Under(_, Link::Through { .. }, _));
             let (used, sorts, scans) = match db {
                 Db::Sqlite => (plan.contains(uses), "TEMP B-TREE", "SCAN"),
                 // A partition's index has a name of its own: its columns say which it is.

@@ -24,13 +24,15 @@ pub(crate) enum Kind {
     Conversation = 5,
     Thread = 6,
     Post = 7,
+    /// A post is to be sent to people outside its thread.
+    Forward = 8,
 }
 
 impl Kind {
     /// The one with this number.
     pub(crate) fn of(number: i64) -> Option<Kind> {
-        use Kind::{Conversation, Group, Member, Owner, Post, Thread, User};
-        [Group, User, Member, Owner, Conversation, Thread, Post]
+        use Kind::{Conversation, Forward, Group, Member, Owner, Post, Thread, User};
+        [Group, User, Member, Owner, Conversation, Thread, Post, Forward]
             .into_iter()
             .find(|it| *it as i64 == number)
     }

@@ -32,9 +32,19 @@ pub(super) async fn add(
     post: PostId,
     tokens: &Tokens<'_>,
 ) -> Result<(), Error> {
+    let row = tx.last_number();
+    put(tx, row, (group, number, post), tokens).await
+}
+
+async fn put(
+    tx: &mut Tx,
+    row: Option<i64>,
+    (group, number, post): (GroupId, i64, PostId),
+    tokens: &Tokens<'_>,
+) -> Result<(), Error> {
     let sql = tx.db().index_add();
     let Tokens { topic, body, sender, attachment } = tokens;
-    match tx.last_number() {
+    match row {
         Some(row) => {
             let scope = format!("g{number}");
             tx.send(sql, binds![row, scope, topic, *body, sender, attachment]).await
@@ -47,6 +57,28 @@ pub(super) async fn add(
 pub(super) async fn remove(tx: &mut Tx, group: GroupId, thread: ThreadId) -> Result<(), Error> {
     let sql = tx.db().index_remove();
     tx.send(sql, binds![group, thread]).await
+}
+
+/// Takes one post out, before it goes itself.
+pub(super) async fn remove_one(tx: &mut Tx, group: GroupId, post: PostId) -> Result<(), Error> {
+    let sql = tx.db().index_remove_one();
+    tx.send(sql, binds![group, post]).await
+}
+
+/// Gives a post that is in the index other tokens.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    group: GroupId,
+    number: i64,
+    post: PostId,
+    tokens: &Tokens<'_>,
+) -> Result<(), Error> {
+    remove_one(tx, group, post).await?;
+    let row = match tx.db().index_row() {
+        Some(sql) => tx.first(sql, binds![group, post], |row| row.int(0)).await?,
+        None => None,
+    };
+    put(tx, row, (group, number, post), tokens).await
 }
 
 /// Bytes of a lexeme of PostgreSQL at most.

@@ -8,6 +8,7 @@
 //!
 //! [`Access`]: crate::access::Access
 
+pub(crate) mod attachments;
 pub(crate) mod blobs;
 #[cfg(test)]
 mod both;
@@ -24,11 +25,13 @@ pub(crate) mod index;
 mod keys;
 mod migrate;
 pub(crate) mod plan;
+pub(crate) mod post_children;
 pub(crate) mod posts;
 mod predicate;
 #[cfg(test)]
 mod promises;
 pub(crate) mod read;
+pub(crate) mod recipients;
 mod render;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;

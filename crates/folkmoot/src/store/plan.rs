@@ -5,7 +5,7 @@
 //! caller may not see.
 
 use odata::bind::{OrderKey, Query};
-use odata::edm::{Navigation, Property};
+use odata::edm::{Navigation, Property, Published};
 use uuid::Uuid;
 
 use crate::access::{Access, Content};
@@ -76,9 +76,12 @@ impl Parent {
 pub(crate) enum Place {
     /// A whole set.
     Set,
-    /// What a navigation of a parent leads to.
-    Under(Parent, Link),
+    /// What a navigation of a parent leads to; of one derived type, where the path says so.
+    Under(Parent, Link, Option<Kind>),
 }
+
+/// A derived type of an abstract one, by its place among them.
+pub(crate) type Kind = i64;
 
 /// How much may be in an answer.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +104,9 @@ impl<'q> Node<'q> {
         sizes: PageSizes,
     ) -> Node<'q> {
         let entity = entity_of(query.entity);
-        let shown = shown(entity, query);
+        let beta = false;
+        let mut shown = shown(entity, query, beta);
+        shown.extend(&query.documents);
         let mut program =
             Program::new(entity, &shown, annotations, declared, query.select.is_none());
         let keys = keys(entity, &query.order_by);
@@ -129,7 +134,8 @@ impl<'q> Node<'q> {
             Bind::Null => key.operand.nullable,
             Bind::Id(_) => key.operand.kind == predicate::Kind::Id,
             Bind::Text(_) => {
-                matches!(key.operand.kind, predicate::Kind::Folded | predicate::Kind::Exact)
+                use predicate::Kind::{Exact, Folded, Name};
+                matches!(key.operand.kind, Folded | Exact | Name(_))
             }
             _ => key.operand.kind == predicate::Kind::Plain,
         };
@@ -245,10 +251,13 @@ fn beyond(sql: &mut Statement, key: &Key, value: &Bind<'static>) {
 }
 
 /// The properties to show.
-fn shown(entity: &'static Entity, query: &Query) -> Vec<&'static Property> {
+fn shown(entity: &'static Entity, query: &Query, beta: bool) -> Vec<&'static Property> {
+    let in_version = |it: &&Property| beta || it.published != Published::Beta;
     match &query.select {
         Some(selected) => selected.clone(),
-        None => entity.edm.properties.iter().filter(|it| it.by_default).collect(),
+        None => {
+            entity.edm.properties.iter().filter(|it| it.by_default).filter(in_version).collect()
+        }
     }
 }
 
@@ -288,7 +297,7 @@ fn inside(access: &Access, entity: &Entity, place: Place) -> Option<GroupId> {
     let own = access.group()?.id;
     let is = match place {
         Place::Set => entity.edm.name == "group",
-        Place::Under(parent, _) => {
+        Place::Under(parent, ..) => {
             let group = if parent.entity == "group" { Some(parent.id) } else { parent.group };
             entity.in_group && group == Some(own.0)
         }
@@ -304,7 +313,7 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
             sql.push(entity.table).push(" t0 where ");
             allow(sql, access, entity, "t0", inside);
         }
-        Place::Under(parent, Link::Keys(pairs)) => {
+        Place::Under(parent, Link::Keys(pairs), kind) => {
             sql.push(entity.table).push(" t0 where ");
             allow(sql, access, entity, "t0", inside);
             for (column, of_parent) in pairs {
@@ -313,8 +322,9 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
                     value_of(sql, parent, of_parent);
                 }
             }
+            narrow(sql, kind);
         }
-        Place::Under(parent, Link::Through { table, from, to }) => {
+        Place::Under(parent, Link::Through { table, from, to }, kind) => {
             // `cross join` keeps the order: the links of one parent are few, its targets' table is not.
             sql.push(table).push(" l cross join ").push(entity.table).push(" t0 where t0.id = l.");
             sql.push(to).push(" and l.").push(from).push(" = ").bind(parent.id).push(" and ");
@@ -322,7 +332,15 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
             sql.push(" and ");
             let own = from == "group_id" && access.group().is_some_and(|it| it.id.0 == parent.id);
             allow_link(sql, access, "l", own);
+            narrow(sql, kind);
         }
+    }
+}
+
+/// The rows of one derived type.
+fn narrow(sql: &mut Statement, kind: Option<Kind>) {
+    if let Some(kind) = kind {
+        sql.push(" and t0.kind = ").bind(kind);
     }
 }
 

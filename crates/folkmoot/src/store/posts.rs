@@ -1,15 +1,16 @@
-//! Posts and their attachments.
+//! Posts.
 //!
-//! **Invariant:** a post, its attachments, the blobs that they refer to and its row in the index come
-//! and go in one transaction.
+//! **Invariant:** a post, what hangs on it, the blobs that its attachments refer to and its row in the
+//! index come and go in one transaction.
 
 use odata::value::DateTimeOffset;
 
-use crate::ids::{AttachmentId, ConversationId, GroupId, PostId, ThreadId, UserId};
-use crate::store::blobs::Blob;
+use crate::ids::{ConversationId, GroupId, PostId, ThreadId, UserId};
+use crate::store::attachments::{self, NewAttachment};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::index::{self, Tokens};
+use crate::store::post_children::{self, NewExtension, NewMention, NewProperty};
 use crate::store::sql::binds;
 use crate::text::fold;
 
@@ -46,19 +47,13 @@ pub(crate) struct NewPost<'d> {
     pub(crate) extra: Option<&'d str>,
     pub(crate) author: Option<UserId>,
     pub(crate) app: Option<String>,
+    /// `low`, `normal` or `high`.
+    pub(crate) importance: &'d str,
     pub(crate) attachments: &'d [NewAttachment],
+    pub(crate) extensions: &'d [NewExtension],
+    pub(crate) properties: &'d [NewProperty],
+    pub(crate) mentions: &'d [NewMention],
     pub(crate) tokens: Tokens<'d>,
-}
-
-/// An attachment about to be stored.
-#[derive(Clone, Debug)]
-pub(crate) struct NewAttachment {
-    pub(crate) id: AttachmentId,
-    pub(crate) name: String,
-    pub(crate) content_type: Option<String>,
-    pub(crate) content_id: Option<String>,
-    pub(crate) is_inline: bool,
-    pub(crate) blob: Blob,
 }
 
 /// Adds a post, with its attachments.
@@ -68,8 +63,8 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<()
         categories, categories_folded, body_type, body, from_name, from_name_folded, \
         from_address, from_address_folded, sender_name, sender_name_folded, sender_address, \
         sender_address_folded, new_participants, new_participants_folded, extra, author, app, \
-        version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-        $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, 1)";
+        importance, version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14, \
+        $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, 1)";
     tx.send(
         sql,
         binds![
@@ -100,46 +95,42 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<()
             it.extra,
             it.author,
             it.app.as_deref(),
+            it.importance,
         ],
     )
     .await?;
     index::add(tx, it.group, it.group_number, it.id, &it.tokens).await?;
     for attachment in it.attachments {
-        insert_attachment(tx, it.group, it.id, attachment, now).await?;
+        attachments::insert(tx, it.group, it.id, attachment, now).await?;
+    }
+    for extension in it.extensions {
+        post_children::insert_extension(tx, it.group, it.id, extension).await?;
+    }
+    for property in it.properties {
+        post_children::insert_property(tx, it.group, it.id, property).await?;
+    }
+    for mention in it.mentions {
+        let by = (&it.sender.name[..], &it.sender.address[..]);
+        post_children::insert_mention(tx, it.group, it.id, mention, by, now).await?;
     }
     Ok(())
 }
 
-async fn insert_attachment(
+/// The posts of a thread, in their order.
+pub(crate) async fn of_thread(
     tx: &mut Tx,
     group: GroupId,
-    post: PostId,
-    it: &NewAttachment,
-    now: i64,
-) -> Result<(), Error> {
-    it.blob.insert(tx, group, now).await?;
-    let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
-        content_type_folded, content_id, is_inline, size, hash, modified_at, version) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
-    tx.send(
-        sql,
-        binds![
-            group,
-            it.id,
-            post,
-            &it.name,
-            fold(&it.name).as_ref(),
-            it.content_type.as_deref(),
-            it.content_type.as_deref().map(|it| fold(it).into_owned()),
-            it.content_id.as_deref(),
-            it.is_inline,
-            it.blob.size,
-            &it.blob.hash[..],
-            now,
-        ],
-    )
+    thread: ThreadId,
+) -> Result<Vec<PostId>, Error> {
+    let mut posts = Vec::new();
+    let sql =
+        "select id from posts where group_id = $1 and thread_id = $2 order by received_at, id";
+    tx.query(sql, binds![group, thread], |row| {
+        posts.push(PostId(row.id(0)?));
+        Ok(())
+    })
     .await?;
-    Ok(())
+    Ok(posts)
 }
 
 /// Removes all posts of a thread; their ids.
@@ -148,29 +139,144 @@ pub(crate) async fn delete_of_thread(
     group: GroupId,
     thread: ThreadId,
 ) -> Result<Vec<PostId>, Error> {
-    let key = binds![group, thread];
-    let mut posts = Vec::new();
-    let sql =
-        "select id from posts where group_id = $1 and thread_id = $2 order by received_at, id";
-    tx.query(sql, key, |row| {
-        posts.push(PostId(row.id(0)?));
-        Ok(())
-    })
-    .await?;
+    let posts = of_thread(tx, group, thread).await?;
     index::remove(tx, group, thread).await?;
-    let sql = "delete from attachments where group_id = $1 and post_id in \
-        (select id from posts where group_id = $1 and thread_id = $2)";
-    tx.send(sql, key).await?;
-    tx.send("delete from posts where group_id = $1 and thread_id = $2", key).await?;
+    post_children::delete_of(tx, group, thread, None).await?;
+    let sql = "delete from posts where group_id = $1 and thread_id = $2";
+    tx.send(sql, binds![group, thread]).await?;
     Ok(posts)
 }
 
-/// The thread of a post.
-pub(crate) async fn thread_of(
+/// Removes one post.
+pub(crate) async fn delete(tx: &mut Tx, group: GroupId, post: &Post) -> Result<(), Error> {
+    // Replies to it stay, as replies to something that is gone.
+    let key = binds![group, post.id];
+    index::remove_one(tx, group, post.id).await?;
+    post_children::delete_of(tx, group, post.thread, Some(post.id)).await?;
+    tx.send("delete from posts where group_id = $1 and id = $2", key).await
+}
+
+/// A post, as far as commands need one.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) id: PostId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) thread: ThreadId,
+    pub(crate) author: Option<UserId>,
+    /// Undeclared properties, a JSON object.
+    pub(crate) extra: Option<String>,
+}
+
+/// The post with this id.
+pub(crate) async fn find(tx: &mut Tx, group: GroupId, id: PostId) -> Result<Option<Post>, Error> {
+    let sql = "select conversation_id, thread_id, author, extra from posts \
+        where group_id = $1 and id = $2";
+    tx.first(sql, binds![group, id], |row| {
+        Ok(Post {
+            id,
+            conversation: ConversationId(row.id(0)?),
+            thread: ThreadId(row.id(1)?),
+            author: if row.is_null(2)? { None } else { Some(UserId(row.id(2)?)) },
+            extra: if row.is_null(3)? { None } else { Some(row.text(3)?.to_owned()) },
+        })
+    })
+    .await
+}
+
+/// Notes down that something that hangs on a post has changed, and whether it has attachments.
+pub(crate) async fn touch(tx: &mut Tx, group: GroupId, id: PostId, now: i64) -> Result<(), Error> {
+    let sql = "update posts set modified_at = $1, version = version + 1, has_attachments = \
+        exists (select 1 from attachments a where a.group_id = $2 and a.post_id = $3) \
+        where group_id = $2 and id = $3";
+    tx.send(sql, binds![now, group, id]).await
+}
+
+/// What of a post is to be another; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Edit<'d> {
+    /// `text` or `html`, and the content.
+    pub(crate) body: Option<(&'static str, &'d str)>,
+    /// JSON array of strings.
+    pub(crate) categories: Option<&'d str>,
+    pub(crate) importance: Option<&'d str>,
+    /// Undeclared properties, a JSON object.
+    pub(crate) extra: Option<String>,
+}
+
+/// Edits a post; what it said before is kept under `version`, an id, where `by` has changed that.
+pub(crate) async fn edit(
     tx: &mut Tx,
     group: GroupId,
-    post: PostId,
-) -> Result<Option<ThreadId>, Error> {
-    let sql = "select thread_id from posts where group_id = $1 and id = $2";
-    tx.first(sql, binds![group, post], |row| Ok(ThreadId(row.id(0)?))).await
+    id: PostId,
+    edit: &Edit<'_>,
+    version: uuid::Uuid,
+    by: Option<UserId>,
+    now: i64,
+) -> Result<(), Error> {
+    let says = edit.body.is_some() || edit.categories.is_some();
+    if says {
+        let sql = "insert into post_versions (group_id, id, post_id, version, modified_at, \
+            replaced_at, replaced_by, categories, categories_folded, body_type, body) \
+            select group_id, $1, id, version, modified_at, $2, $3, categories, categories_folded, \
+            body_type, body from posts where group_id = $4 and id = $5";
+        tx.send(sql, binds![version, now, by, group, id]).await?;
+    }
+    let (body_type, body) = edit.body.unzip();
+    let sql = "update posts set body_type = coalesce($1, body_type), body = coalesce($2, body), \
+        categories = coalesce($3, categories), categories_folded = coalesce($4, categories_folded), \
+        importance = coalesce($5, importance), extra = coalesce($6, extra), \
+        edited_at = coalesce($7, edited_at), modified_at = $8, version = version + 1 \
+        where group_id = $9 and id = $10";
+    let folded = edit.categories.map(|it| fold(it).into_owned());
+    let extra = edit.extra.as_deref();
+    tx.send(
+        sql,
+        binds![
+            body_type,
+            body,
+            edit.categories,
+            folded,
+            edit.importance,
+            extra,
+            says.then_some(now),
+            now,
+            group,
+            id
+        ],
+    )
+    .await
+}
+
+/// What the index and the summaries need of a post that is there.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// `text` or `html`.
+    pub(crate) body_type: String,
+    pub(crate) body: String,
+    pub(crate) from: Party,
+    /// The names of its attachments.
+    pub(crate) files: Vec<String>,
+}
+
+/// What a post says.
+pub(crate) async fn said(tx: &mut Tx, group: GroupId, id: PostId) -> Result<Said, Error> {
+    let sql = "select body_type, body, from_name, from_address from posts \
+        where group_id = $1 and id = $2";
+    let key = binds![group, id];
+    let said = tx.first(sql, key, |row| {
+        Ok(Said {
+            body_type: row.text(0)?.to_owned(),
+            body: row.text(1)?.to_owned(),
+            from: Party { name: row.text(2)?.to_owned(), address: row.text(3)?.to_owned() },
+            files: Vec::new(),
+        })
+    });
+    let mut said = said.await?.ok_or(Error::Dangling)?;
+    let sql = "select name from attachments where group_id = $1 and post_id = $2 order by id";
+    tx.query(sql, key, |row| {
+        said.files.push(row.text(0)?.to_owned());
+        Ok(())
+    })
+    .await?;
+    Ok(said)
 }

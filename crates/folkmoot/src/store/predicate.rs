@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Folded,
     /// Text as it stands.
     Exact,
+    /// A folded name, before which this may stand.
+    Name(&'static str),
     /// An id.
     Id,
     /// Anything else: the value itself.
@@ -76,6 +78,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
     let column = |name: &str| format!("{alias}.{name}");
     let (sql, kind) = match source {
         Source::Id(name) => (column(name), Kind::Id),
+        Source::Name { folded, prefix, .. } => (column(folded), Kind::Name(prefix)),
         Source::Exact(name) => (column(name), Kind::Exact),
         Source::Text { folded, .. } | Source::Json { folded, .. } => (column(folded), Kind::Folded),
         Source::Bool(name) | Source::Int(name) | Source::Time { at: name, .. } => {
@@ -88,6 +91,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::ChangeKey
         | Source::Complex(_)
         | Source::PerCaller(_)
+        | Source::Document(_)
         | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }
@@ -106,6 +110,7 @@ pub(super) fn literal(kind: Kind, value: &Value) -> Option<Bind<'static>> {
         (_, Value::Null) => Bind::Null,
         (Kind::Id, Value::String(text)) => Bind::Id(crate::ids::parse(text)?),
         (Kind::Id, _) => return None,
+        (Kind::Name(prefix), Value::String(text)) => Bind::from(folded_name(text, prefix)),
         (Kind::Folded, Value::String(text)) => Bind::from(fold(text).into_owned()),
         (_, Value::String(text)) => Bind::from(text.clone()),
         (_, Value::Boolean(value)) => Bind::Bool(*value),
@@ -115,6 +120,17 @@ pub(super) fn literal(kind: Kind, value: &Value) -> Option<Bind<'static>> {
         (_, Value::Guid(bytes)) => Bind::Id(uuid::Uuid::from_bytes(*bytes)),
         (_, Value::Binary(bytes)) => Bind::Bytes(bytes.clone().into()),
     })
+}
+
+/// A name as it is compared, without the type before it: Graph writes that in two namespaces.
+pub(super) fn folded_name(text: &str, prefix: &str) -> String {
+    let ty = prefix.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let old = format!("Microsoft.OutlookServices.{ty}.");
+    let name = [prefix, &old].into_iter().find_map(|it| {
+        let starts = !prefix.is_empty() && text.get(..it.len())?.eq_ignore_ascii_case(it);
+        starts.then(|| &text[it.len()..])
+    });
+    fold(name.unwrap_or(text)).into_owned()
 }
 
 struct Writer<'w> {
@@ -227,7 +243,7 @@ impl Writer<'_> {
 
     fn text(&mut self, operand: &Operand, test: TextTest, text: &str) {
         let text = match operand.kind {
-            Kind::Folded => fold(text).into_owned(),
+            Kind::Folded | Kind::Name(_) => fold(text).into_owned(),
             _ => text.to_owned(),
         };
         if text.is_empty() {

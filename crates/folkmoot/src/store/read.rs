@@ -7,10 +7,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::model::Entity;
+use crate::model::{Entity, Source};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::plan::{self, Node, Parent, Place};
+use crate::store::predicate;
 use crate::store::skiptoken;
 use crate::store::sql::{Bind, Statement};
 
@@ -203,7 +204,7 @@ fn expansions<'a>(
         for item in &node.expand {
             let name = item.navigation.name;
             let Some(link) = node.entity.link(item.navigation) else { continue };
-            let place = Place::Under(parent, link);
+            let place = Place::Under(parent, link, None);
             out.extend_from_slice(format!(",\"{name}\":").as_bytes());
             if !item.navigation.collection {
                 let mut inner = Vec::new();
@@ -269,6 +270,23 @@ pub(crate) async fn find(
     if let Some(id) = id {
         sql.push(" and t0.id = ").bind(id);
     }
+    tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
+}
+
+/// The id of the entity at a place that goes by a name of its clients' choice, if it is there and the
+/// caller may see it.
+pub(crate) async fn find_named(
+    tx: &mut Tx,
+    access: &crate::access::Access,
+    entity: &'static Entity,
+    place: Place,
+    name: &str,
+) -> Result<Option<Uuid>, Error> {
+    let Source::Name { folded, prefix, .. } = entity.sources[0] else { return Ok(None) };
+    let mut sql = Statement::new(tx.db());
+    sql.push("select t0.id from ");
+    plan::from(&mut sql, access, entity, place);
+    sql.push(" and t0.").push(folded).push(" = ").bind(predicate::folded_name(name, prefix));
     tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use odata::edm::{Property, Type};
-use odata::json::write_string;
+use odata::edm::{EntityType, Primitive, Property, Type};
+use odata::json::{self, Json, write_string};
 use odata::value::{DateTimeOffset, write_guid};
 
 use crate::model::{Entity, MODEL, Source};
@@ -34,23 +34,50 @@ pub(super) struct Program {
 struct Field {
     lead: Vec<u8>,
     shape: Shape,
+    when: When,
+}
+
+/// In which rows a member is written.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Always,
+    /// Where this column is not null.
+    Known(usize),
+    /// Where the column with the row's kind is one of the set bits.
+    Kind {
+        column: usize,
+        bits: u32,
+    },
 }
 
 /// How a value is written; the numbers are columns.
 #[derive(Debug)]
 enum Shape {
     Id(usize),
+    Name(usize, &'static str),
     Text(usize),
     Bool(usize),
     Int(usize),
-    Time { at: usize, offset: Option<usize> },
+    Time {
+        at: usize,
+        offset: Option<usize>,
+    },
     Json(usize),
     ChangeKey(usize),
     ETag(usize),
+    /// `@odata.type`, by the row's kind.
+    Kind(usize, &'static EntityType),
     Complex(Vec<Field>),
     Constant(Cow<'static, str>),
-    Blob { content: usize, group: usize, hash: usize },
-    Dynamic(usize),
+    Blob {
+        content: usize,
+        group: usize,
+        hash: usize,
+    },
+    Dynamic {
+        object: usize,
+        annotations: bool,
+    },
 }
 
 /// The change key of a version: what `changeKey` shows and an ETag holds.
@@ -76,19 +103,43 @@ impl Program {
         if with_annotations {
             let version = program.column("t0.version".into());
             program.field("@odata.etag", Shape::ETag(version));
-            if typed {
+            if !entity.edm.derived.is_empty() {
+                let kind = program.column("t0.kind".into());
+                program.field("@odata.type", Shape::Kind(kind, &entity.edm));
+            } else if typed {
                 let ty = format!("\"#{}.{}\"", MODEL.namespace, entity.edm.name);
                 program.field("@odata.type", Shape::Constant(ty.into()));
             }
         }
         for property in properties {
+            let is_annotation = property.name.starts_with('@');
+            if is_annotation && !with_annotations {
+                continue;
+            }
             let shape = program.shape(property, entity.source(property));
             program.field(property.name, shape);
+            let when = match (&property.only, &program.fields.last().map(|it| &it.shape)) {
+                (&[], Some(Shape::Time { at, .. })) if is_annotation => When::Known(*at),
+                (&[], _) => When::Always,
+                (only, _) => {
+                    let kinds = entity.edm.derived.iter().enumerate();
+                    let mine = kinds.filter(|(_, it)| only.contains(&it.name));
+                    let bits = mine.fold(0, |bits, (at, _)| bits | 1 << at);
+                    When::Kind { column: program.column("t0.kind".into()), bits }
+                }
+            };
+            if let Some(field) = program.fields.last_mut() {
+                field.when = when;
+            }
         }
         // What is not declared cannot be selected by name: it comes with everything or not at all.
         if entity.edm.open && all {
             let extra = program.column("t0.extra".into());
-            program.fields.push(Field { lead: Vec::new(), shape: Shape::Dynamic(extra) });
+            program.fields.push(Field {
+                lead: Vec::new(),
+                shape: Shape::Dynamic { object: extra, annotations: with_annotations },
+                when: When::Always,
+            });
         }
         program
     }
@@ -122,13 +173,15 @@ impl Program {
 
     fn field(&mut self, name: &str, shape: Shape) {
         let lead = lead(name, self.fields.is_empty());
-        self.fields.push(Field { lead, shape });
+        self.fields.push(Field { lead, shape, when: When::Always });
     }
 
     fn shape(&mut self, property: &'static Property, source: Source) -> Shape {
         let mut at = |column: &str| self.column(format!("t0.{column}"));
         match source {
             Source::Id(column) => Shape::Id(at(column)),
+            Source::Name { column, prefix, .. } => Shape::Name(at(column), prefix),
+            Source::Document(column) => Shape::Json(at(column)),
             Source::Exact(column) | Source::Text { column, .. } | Source::Shown(column) => {
                 Shape::Text(at(column))
             }
@@ -141,7 +194,13 @@ impl Program {
             Source::ChangeKey => Shape::ChangeKey(at("version")),
             Source::Complex(parts) => self.complex(property, parts),
             Source::Constant { json, .. } => Shape::Constant(json.into()),
-            Source::PerCaller(expression) => Shape::Int(self.column(expression.into())),
+            Source::PerCaller(expression) => {
+                let column = self.column(expression.into());
+                match property.ty {
+                    Type::Primitive(Primitive::Boolean) => Shape::Bool(column),
+                    _ => Shape::Int(column),
+                }
+            }
             Source::Null => Shape::Constant("null".into()),
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));
@@ -157,7 +216,8 @@ impl Program {
         let mut fields = Vec::with_capacity(parts.len());
         for (part, source) in ty.properties.iter().zip(parts) {
             let shape = self.shape(part, *source);
-            fields.push(Field { lead: lead(part.name, fields.is_empty()), shape });
+            let lead = lead(part.name, fields.is_empty());
+            fields.push(Field { lead, shape, when: When::Always });
         }
         Shape::Complex(fields)
     }
@@ -186,7 +246,15 @@ fn write_fields(
     blobs: &Path,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    for Field { lead, shape } in fields {
+    for Field { lead, shape, when } in fields {
+        let written = match *when {
+            When::Always => true,
+            When::Known(column) => !row.is_null(column)?,
+            When::Kind { column, bits } => bits >> row.int(column)? & 1 == 1,
+        };
+        if !written {
+            continue;
+        }
         out.extend_from_slice(lead);
         write_value(shape, row, blobs, out)?;
     }
@@ -210,16 +278,18 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
             write_blob(row, (*content, *group, *hash), blobs, out)?;
             out.push(b'"');
         }
-        Shape::Dynamic(extra) => {
-            // An object of JSON: its members become members of the entity.
-            if !row.is_null(*extra)? {
-                let object = row.text(*extra)?;
-                let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-                out.push(b',');
-                out.extend_from_slice(members.unwrap_or_default().as_bytes());
+        Shape::Kind(kind, entity) => {
+            let kind = usize::try_from(row.int(*kind)?).unwrap_or(usize::MAX);
+            let name = entity.derived.get(kind).map_or(entity.name, |it| it.name);
+            write_string(out, &format!("#{}.{name}", MODEL.namespace));
+        }
+        Shape::Dynamic { object, annotations } => {
+            if !row.is_null(*object)? {
+                write_dynamic(row.text(*object)?, *annotations, out);
             }
         }
         Shape::Id(at)
+        | Shape::Name(at, _)
         | Shape::Text(at)
         | Shape::Bool(at)
         | Shape::Int(at)
@@ -234,7 +304,8 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
             write_guid(row.id(*at)?.as_bytes(), out);
             out.push(b'"');
         }
-        Shape::Text(at) => write_string(out, row.text(*at)?),
+        Shape::Name(at, "") | Shape::Text(at) => write_string(out, row.text(*at)?),
+        Shape::Name(at, prefix) => write_string(out, &format!("{prefix}{}", row.text(*at)?)),
         Shape::Bool(at) => {
             out.extend_from_slice(if row.bool(*at)? { b"true" } else { b"false" });
         }
@@ -251,6 +322,26 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
         }
     }
     Ok(())
+}
+
+/// Writes the members of an object of JSON as further members of the entity that is being written.
+fn write_dynamic(object: &str, annotations: bool, out: &mut Vec<u8>) {
+    if annotations {
+        let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+        let members = members.unwrap_or_default();
+        if !members.is_empty() {
+            out.push(b',');
+            out.extend_from_slice(members.as_bytes());
+        }
+        return;
+    }
+    let Ok(Json::Object(members)) = json::parse(object.as_bytes(), usize::MAX) else { return };
+    for (name, value) in members.iter().filter(|(name, _)| !name.contains('@')) {
+        out.push(b',');
+        write_string(out, name);
+        out.push(b':');
+        json::write(out, value);
+    }
 }
 
 fn write_blob(

@@ -1,6 +1,7 @@
 //! Threads.
 //!
-//! **Invariant:** a thread's recipients are the group and everybody whom a post of it has added.
+//! **Invariant:** the recipients of a thread with posts are the group and everybody whom a post of it has
+//! added, beside what was declared.
 
 use crate::ids::{ConversationId, GroupId, ThreadId};
 use crate::store::conversations::Summary;
@@ -20,6 +21,9 @@ pub(crate) struct NewThread {
     pub(crate) summary: Summary,
     /// JSON array of recipients.
     pub(crate) to_recipients: String,
+    /// The same, as it was declared.
+    pub(crate) cc_recipients: String,
+    pub(crate) is_locked: bool,
 }
 
 /// A thread, as far as commands need one.
@@ -30,6 +34,7 @@ pub(crate) struct Thread {
     pub(crate) is_locked: bool,
     /// JSON array of recipients.
     pub(crate) to_recipients: String,
+    pub(crate) posts: i64,
 }
 
 /// Adds a thread.
@@ -37,8 +42,8 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewThread) -> Result<(), Error> {
     let sql = "insert into threads (group_id, id, conversation_id, topic, topic_folded, \
         has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
         unique_senders_folded, preview, preview_folded, is_locked, to_recipients, \
-        to_recipients_folded, posts, version) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1)";
+        to_recipients_folded, cc_recipients, cc_recipients_folded, posts, version) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1)";
     let summary = &it.summary;
     let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
     tx.send(
@@ -56,9 +61,11 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewThread) -> Result<(), Error> {
             fold(&senders).as_ref(),
             &summary.preview,
             fold(&summary.preview).as_ref(),
-            false,
+            it.is_locked,
             &it.to_recipients,
             fold(&it.to_recipients).as_ref(),
+            &it.cc_recipients,
+            fold(&it.cc_recipients).as_ref(),
             summary.posts,
         ],
     )
@@ -72,7 +79,7 @@ pub(crate) async fn find(
     group: GroupId,
     id: ThreadId,
 ) -> Result<Option<Thread>, Error> {
-    let sql = "select conversation_id, topic, is_locked, to_recipients from threads \
+    let sql = "select conversation_id, topic, is_locked, to_recipients, posts from threads \
         where group_id = $1 and id = $2";
     tx.first(sql, binds![group, id], |row| {
         Ok(Thread {
@@ -80,6 +87,7 @@ pub(crate) async fn find(
             topic: row.text(1)?.to_owned(),
             is_locked: row.bool(2)?,
             to_recipients: row.text(3)?.to_owned(),
+            posts: row.int(4)?,
         })
     })
     .await
@@ -112,6 +120,30 @@ pub(crate) async fn set_recipients(
         where group_id = $3 and id = $4";
     tx.send(sql, binds![recipients, fold(recipients).as_ref(), group, id]).await?;
     Ok(())
+}
+
+/// Gives a thread without posts the other recipients that a client declares, a JSON array.
+pub(crate) async fn set_cc_recipients(
+    tx: &mut Tx,
+    group: GroupId,
+    id: ThreadId,
+    recipients: &str,
+) -> Result<(), Error> {
+    let sql = "update threads set cc_recipients = $1, cc_recipients_folded = $2 \
+        where group_id = $3 and id = $4";
+    tx.send(sql, binds![recipients, fold(recipients).as_ref(), group, id]).await
+}
+
+/// Locks a thread, or lets it take replies again.
+pub(crate) async fn set_locked(
+    tx: &mut Tx,
+    group: GroupId,
+    id: ThreadId,
+    locked: bool,
+) -> Result<(), Error> {
+    let sql = "update threads set is_locked = $1, version = version + 1 \
+        where group_id = $2 and id = $3";
+    tx.send(sql, binds![locked, group, id]).await
 }
 
 /// Removes a thread that has no posts left.

@@ -39,5 +39,22 @@ pub(crate) async fn seen(tx: &mut Tx, group: GroupId, user: UserId) -> Result<()
         coalesce((select seq from feed_heads where group_id = $1), 0)) \
         on conflict (group_id, user_id) do update set seq = excluded.seq";
     tx.execute(sql, binds![group, user]).await?;
+    let sql = "delete from conversation_reads where group_id = $1 and user_id = $2";
+    tx.send(sql, binds![group, user]).await
+}
+
+/// Says that a user has read a conversation so far, or has not.
+pub(crate) async fn mark(
+    tx: &mut Tx,
+    group: GroupId,
+    user: UserId,
+    conversation: ConversationId,
+    read: bool,
+) -> Result<(), Error> {
+    let sql = "insert into conversation_reads (group_id, user_id, conversation_id, seq) \
+        values ($1, $2, $3, case when $4 then \
+        coalesce((select seq from feed_heads where group_id = $1), 0) else 0 end) \
+        on conflict (group_id, user_id, conversation_id) do update set seq = excluded.seq";
+    tx.execute(sql, binds![group, user, conversation, read]).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ const LARGE: usize = 100 * 1024;
 
 /// What every store of these tests holds.
 const SOUND: &str =
-    "sound: 3 groups, 5 conversations, 5 threads, 12 posts, 5 attachments, 4 blobs\n";
+    "sound: 3 groups, 6 conversations, 7 threads, 14 posts, 5 attachments, 4 blobs\n";
 
 fn check(data: &Path) -> Done {
     folkmoot(&["check"], data)
@@ -48,6 +48,28 @@ fn reply(client: &Client, group: &str, thread: &str, content: &str, files: &[Val
 }
 
 /// Two groups that talk, one that is removed; answers, attachments, and things taken away again.
+/// A post with one of everything that can hang on it, edited and forwarded; a thread without posts.
+fn adorn(bo: &Client, group: &str) {
+    let [conversation, thread, _] = bo.talk(group, "Adorned", "x");
+    let posts = format!("/v1.0/groups/{group}/threads/{thread}/posts");
+    let id = bo.post(&posts, &json!({
+        "body": {"content": "adorned"},
+        "extensions": [{"@odata.type": "microsoft.graph.openTypeExtension", "extensionName": "Com.Example.X", "size": 1}],
+        "singleValueExtendedProperties": [{"id": "String 0x4001001E", "value": "Blue"}],
+        "multiValueExtendedProperties": [{"id": "StringArray 0x4001101F", "value": ["Red"]}],
+        "mentions": [{"mentioned": {"name": "Cy", "address": "Cy@example.org"}}],
+    })).id();
+    let post = format!("{posts}/{id}");
+    bo.patch(&post, &json!({"body": {"content": "adorned again"}, "categories": ["Green"]})).ok();
+    let to = json!([{"emailAddress": {"address": "Cy@example.org"}}]);
+    bo.post(&format!("{post}/forward"), &json!({"Comment": "see", "ToRecipients": to})).empty(202);
+    let conversation = format!("/v1.0/groups/{group}/conversations/{conversation}");
+    bo.post(&format!("{conversation}/folkmoot.markRead"), &json!({})).empty(204);
+    let declared = json!({"topic": "Adorned", "uniqueSenders": ["Nobody"], "ccRecipients": [
+        {"emailAddress": {"name": "Di", "address": "Di@example.org"}}]});
+    bo.post(&format!("{conversation}/threads/$ref"), &declared).created();
+}
+
 fn fill(server: &Server) {
     let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
     let readers = ada.group("readers", "Public");
@@ -86,6 +108,7 @@ fn fill(server: &Server) {
         let path = format!("/v1.0/groups/{writers}/threads/{imported}/reply");
         importer.post(&path, &json!({"post": post})).empty(202);
     }
+    adorn(&bo, &readers);
     ada.talk(&gone, "Kept", "unseen");
     ada.delete(&format!("/v1.0/groups/{gone}")).empty(204);
 }

@@ -331,17 +331,16 @@ fn what_a_new_conversation_cannot_have_is_refused_by_name() {
     let post = json!([{"body": {"content": "x"}}]);
     for (body, named) in [
         (json!({"topic": "a", "threads": [{"topic": "b", "posts": post}]}), "threads[0].topic"),
-        (
-            json!({"topic": "a", "threads": [{"isLocked": true, "posts": post}]}),
-            "threads[0].isLocked",
-        ),
         (json!({"topic": "a", "threads@odata.bind": ["threads/1"]}), "threads@odata.bind"),
     ] {
         let why = it.ada.post(&it.path("conversations"), &body).refused(400, "Request_BadRequest");
         assert!(why.contains(named), "{body}: {why}");
     }
-    let same = json!({"topic": "a", "threads": [{"topic": "a", "isLocked": false, "posts": post}]});
-    it.ada.post(&it.path("conversations"), &same).created();
+    let same = json!({"topic": "a", "threads": [{"topic": "a", "isLocked": true, "posts": post}]});
+    let made = it.ada.post(&it.path("conversations"), &same).created();
+    let thread = it.path(&format!("threads/{}", made["threads"][0]["id"].as_str().unwrap()));
+    assert_eq!(it.ada.get(&thread).ok()["isLocked"], true);
+    it.ada.post(&format!("{thread}/reply"), &json!({"post": {}})).refused(403, "ErrorAccessDenied");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! taken; `$count`, `$value`, `$ref` and actions end a path.
 
 use super::{BindError, Path, Step};
-use crate::edm::{Action, ComplexType, EntityType, Model, Navigation, Property, Type, unqualified};
+use crate::edm::{
+    Action, ComplexType, EntityType, Model, Navigation, Property, Published, Type, unqualified,
+};
 use crate::syntax::Segment;
 
 /// Resolves the segments of a path below the service root. Names are matched in any letter case; where
@@ -115,6 +117,13 @@ impl Walk {
         let qualified = is_qualified(&segment.name);
         if qualified
             && !is_call(segment)
+            && let Some(derived) = entity.derived(&segment.name)
+        {
+            self.steps.push(Step::Narrow(derived));
+            return self.key_of(segment);
+        }
+        if qualified
+            && !is_call(segment)
             && let Some(cast) = self.model.entity(&segment.name)
         {
             self.cast(entity, cast, segment)?;
@@ -143,7 +152,10 @@ impl Walk {
         let qualified = is_qualified(&segment.name);
         let name = if qualified { unqualified(&segment.name) } else { &segment.name };
         let plain = !qualified && !is_call(segment);
-        if let Some(navigation) = entity.navigation(name).filter(|_| plain) {
+        // What is not of the protocol has its own namespace in its name.
+        let own = |it: &&Navigation| qualified && it.published == Published::Never;
+        let navigation = entity.navigation(name).filter(|_| plain);
+        if let Some(navigation) = navigation.or(entity.navigation(&segment.name).filter(own)) {
             let target = (navigation.target)();
             let many = navigation.collection;
             self.at = if many { At::Collection(target) } else { At::Entity(target) };
@@ -154,10 +166,17 @@ impl Walk {
         if segment.key.is_some() {
             return Err(self.unknown(segment));
         }
-        if let Some(action) = entity.action(name, false) {
+        let own_action = entity.action(&segment.name, false).filter(|_| qualified);
+        if let Some(action) = entity.action(name, false).or(own_action) {
             self.action(action);
-        } else if let Some(property) = entity.property(name).filter(|_| plain) {
+        } else if let Some(property) =
+            entity.property(name).filter(|it| plain && !matches!(it.ty, Type::Document(_)))
+        {
             self.property(property);
+        } else if let Some(derived) =
+            entity.derived(name).filter(|_| qualified && !segment.parentheses)
+        {
+            self.steps.push(Step::Narrow(derived));
         } else if let Some(cast) =
             self.model.entity(name).filter(|_| qualified && !segment.parentheses)
         {

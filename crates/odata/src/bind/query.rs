@@ -5,7 +5,7 @@
 
 use super::member::{Binder, descend};
 use super::{BindError, Expand, OrderKey, Query};
-use crate::edm::{EntityType, Model, Navigation, Property, unqualified};
+use crate::edm::{EntityType, Model, Navigation, Property, Type, unqualified};
 use crate::syntax::{ExpandItem, Options, OrderItem};
 
 /// Resolves the options of a request on `entity` or a collection of it. The recursion is as deep as
@@ -26,7 +26,12 @@ pub fn bind_query(
         return Err(BindError::Unsupported { what: name.clone(), place: String::new() });
     }
     let mut expand: Vec<Expand> = Vec::with_capacity(options.expand.len());
+    let mut documents = Vec::new();
     for item in &options.expand {
+        if let Some(document) = document(model, entity, item) {
+            documents.push(document);
+            continue;
+        }
         let bound = expand_item(model, entity, item)?;
         let navigation = bound.navigation.name;
         if expand.iter().any(|it| it.navigation.name == navigation) {
@@ -41,6 +46,7 @@ pub fn bind_query(
         filter: filter.map(|it| Binder::new(model, entity, "$filter").predicate(it)).transpose()?,
         order_by: order_by(model, entity, &options.order_by)?,
         expand,
+        documents,
         top: options.top,
         skip: options.skip,
         count: options.count.unwrap_or(false),
@@ -57,7 +63,9 @@ pub(super) fn without_cast<'p>(
     match path {
         [cast, rest @ ..] if !rest.is_empty() && cast.contains('.') => {
             let name = unqualified(cast);
-            let is = name.eq_ignore_ascii_case(entity.name) || model.derives(entity, name);
+            let is = name.eq_ignore_ascii_case(entity.name)
+                || model.derives(entity, name)
+                || entity.derived(name).is_some();
             if is { rest } else { path }
         }
         _ => path,
@@ -85,7 +93,7 @@ fn select(
         let Some((name, rest)) = path.split_first() else { continue };
         if name == "*" && rest.is_empty() {
             chosen.fill(true);
-        } else if name.starts_with('@') {
+        } else if name.starts_with('@') && entity.property(name).is_none() {
             // Annotations are the answer's own affair.
         } else if let Some(at) =
             entity.properties.iter().position(|it| it.name.eq_ignore_ascii_case(name))
@@ -145,6 +153,18 @@ fn expand_item(
         None if entity.property(name).is_none() => Err(unknown(model, entity.name, name, option)),
         _ => Err(BindError::NotAllowed { property: name.clone(), ty: entity.name, option }),
     }
+}
+
+/// The contained document that an item of `$expand` without options of its own names.
+fn document(
+    model: &Model,
+    entity: &'static EntityType,
+    item: &ExpandItem,
+) -> Option<&'static Property> {
+    let [name] = without_cast(model, entity, &item.path) else { return None };
+    let property = entity.property(name)?;
+    let is = matches!(property.ty, Type::Document(_)) && item.options == Options::default();
+    is.then_some(property)
 }
 
 /// The options in the parentheses of an `$expand` item (section 5.1.2).

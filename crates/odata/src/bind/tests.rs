@@ -22,6 +22,7 @@ fn steps(path: &Path) -> String {
             Step::Key(key) => write!(text, " key({key})"),
             Step::Navigation(it) => write!(text, " {}", it.name),
             Step::Cast(it) => write!(text, " cast({})", it.name),
+            Step::Narrow(it) => write!(text, " narrow({})", it.name),
             Step::Property(it) => write!(text, " .{}", it.name),
             Step::Action(it) => write!(text, " {}()", it.name),
             Step::Count => write!(text, " $count"),
@@ -36,6 +37,12 @@ fn steps(path: &Path) -> String {
 fn paths_are_resolved_segment_by_segment() {
     for (text, expected, entity) in [
         ("rooms", "rooms", "room"),
+        (
+            "rooms/7/cards/Test.Model.Picture/9/$value",
+            "rooms key(7) cards narrow(picture) key(9) $value",
+            "card",
+        ),
+        ("rooms/7/cards/9/test.model.letter", "rooms key(7) cards key(9) narrow(letter)", "card"),
         ("/ROOMS/7/Notes/$COUNT", "rooms key(7) notes $count", "note"),
         ("rooms('o''hara')/parent/parent", "rooms key(o'hara) parent parent", "room"),
         ("rooms(id='7')/notes('8')", "rooms key(7) notes key(8)", "note"),

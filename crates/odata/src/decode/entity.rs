@@ -6,7 +6,9 @@
 use super::error::{DecodeError, DecodeProblem, Place};
 use super::values::{Decoder, mismatch};
 use super::{Argument, Record};
-use crate::edm::{Action, EntityType, Model, Navigation, Parameter, ParameterType, unqualified};
+use crate::edm::{
+    Action, DerivedType, EntityType, Model, Navigation, Parameter, ParameterType, unqualified,
+};
 use crate::json::Json;
 
 /// Types a whole body as an entity (OData JSON Format 4.01, sections 7 and 8).
@@ -97,6 +99,7 @@ impl Decoder<'_> {
         };
         let mut record = Record {
             entity,
+            derived: None,
             at: place.to_string(),
             type_sent: own_annotation(&members, "type", place)?,
             reference: own_annotation(&members, "id", place)?,
@@ -106,8 +109,9 @@ impl Decoder<'_> {
             dynamic: Vec::new(),
         };
         // Before the members, so that those of another type are not called unknown.
-        if declared.is_some() && record.reference.is_none() {
-            self.check_type(entity, record.type_sent.as_deref(), place)?;
+        let wide = declared.is_some() || !entity.derived.is_empty();
+        if wide && record.reference.is_none() {
+            record.derived = self.check_type(entity, record.type_sent.as_deref(), place)?;
         }
         for (name, value) in members {
             self.member(&mut record, name, value, place)?;
@@ -115,18 +119,28 @@ impl Decoder<'_> {
         Ok(record)
     }
 
+    /// Which of the types derived from `entity` is meant; none for `entity` itself.
     fn check_type(
         &self,
         entity: &'static EntityType,
         sent: Option<&str>,
         place: &Place<'_>,
-    ) -> Result<(), DecodeError> {
-        let accepted = format!("'#{}'", self.qualified(entity.name));
-        match sent {
-            None => Err(place.error(DecodeProblem::TypeRequired { accepted })),
-            Some(sent) if unqualified(sent).eq_ignore_ascii_case(entity.name) => Ok(()),
-            Some(sent) => {
-                let sent = sent.to_owned();
+    ) -> Result<Option<&'static DerivedType>, DecodeError> {
+        let accepted = || match entity.derived {
+            [] => format!("'#{}'", self.qualified(entity.name)),
+            derived => {
+                let names: Vec<_> = derived.iter().map(|it| self.qualified(it.name)).collect();
+                format!("'#{}'", names.join("', '#"))
+            }
+        };
+        let Some(sent) = sent else {
+            return Err(place.error(DecodeProblem::TypeRequired { accepted: accepted() }));
+        };
+        match entity.derived(sent) {
+            Some(derived) => Ok(Some(derived)),
+            None if unqualified(sent).eq_ignore_ascii_case(entity.name) => Ok(None),
+            None => {
+                let (sent, accepted) = (sent.to_owned(), accepted());
                 Err(place.error(DecodeProblem::TypeRefused { sent, accepted }))
             }
         }
@@ -140,8 +154,9 @@ impl Decoder<'_> {
         place: &Place<'_>,
     ) -> Result<(), DecodeError> {
         let entity = record.entity;
+        let record_type = record.derived.map_or(entity.name, |it| it.name);
         let unknown = |name: &str| {
-            let ty = self.qualified(entity.name);
+            let ty = self.qualified(record_type);
             place.member(name).error(DecodeProblem::Unknown { ty })
         };
         if let Some((of, term)) = annotation(&name) {
@@ -150,6 +165,13 @@ impl Decoder<'_> {
                 record.binds.push((navigation, links(value, &place.member(&name))?));
             }
         } else if let Some(property) = entity.property(&name) {
+            let has = |it: &DerivedType| property.only.contains(&it.name);
+            if !property.only.is_empty() && !record.derived.is_some_and(has) {
+                return Err(unknown(&name));
+            }
+            if property.computed {
+                return Ok(());
+            }
             let place = place.member(property.name);
             let field =
                 self.value(property.ty, property.collection, property.nullable, value, &place)?;

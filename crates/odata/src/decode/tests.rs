@@ -221,6 +221,50 @@ fn a_deep_body_becomes_records_that_know_their_place() {
 }
 
 #[test]
+fn an_abstract_type_needs_the_name_of_a_derived_one_and_takes_its_properties_alone() {
+    let card = |text: &str| room(&format!(r#"{{"cards":[{text}]}}"#));
+    let sent = r##"{"TITLE":"t","@odata.type":"#Test.Model.LETTER","text":"x","sent":"never looked at",
+        "enclosed":{"@odata.type":"test.model.Map","anything":[1]}}"##;
+    let mut letter = card(sent).unwrap().take_children("cards").unwrap().remove(0);
+    assert_eq!(letter.derived.map(|it| it.name), Some("letter"));
+    assert_eq!(letter.take("text"), Some(text("x")));
+    assert_eq!(letter.take("sent"), None, "computed by the service");
+    let Some(Field::Document("map", document)) = letter.take("enclosed") else { panic!() };
+    assert_eq!(document, json(r#"{"@odata.type":"test.model.Map","anything":[1]}"#));
+    let itself = card(r##"{"@odata.type":"#test.model.card","title":"t"}"##).unwrap();
+    assert!(itself.children[0].1[0].derived.is_none());
+    let cases = [
+        (
+            r#"{"title":"t"}"#,
+            "property 'cards[0]' must name its type in '@odata.type'; accepted: \
+             '#test.model.picture', '#test.model.letter'",
+        ),
+        (
+            r#"{"@odata.type":"picture","text":"x"}"#,
+            "The property 'cards[0].text' does not exist on type 'test.model.picture'. Make sure to \
+             only use property names that are defined by the type or mark the type as open type.",
+        ),
+        (
+            r#"{"@odata.type":"letter","enclosed":{"a":1}}"#,
+            "property 'cards[0].enclosed' must name its type in '@odata.type'; accepted: \
+             '#test.model.map', '#test.model.bill'",
+        ),
+        (
+            r#"{"@odata.type":"letter","enclosed":{"@odata.type":"room"}}"#,
+            "property 'cards[0].enclosed' cannot have the type 'room'; accepted: \
+             '#test.model.map', '#test.model.bill'",
+        ),
+        (
+            r#"{"@odata.type":"letter","enclosed":7}"#,
+            "property 'cards[0].enclosed' must be a JSON object, not 7",
+        ),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(card(body).unwrap_err().to_string(), expected, "{body}");
+    }
+}
+
+#[test]
 fn parameters_are_taken_in_any_letter_case() {
     let close = ROOM.action("close", false).unwrap();
     let decode = |body: Option<&str>| decode_parameters(&MODEL, close, body.map(json));

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use super::Field;
 use super::entity::{annotation, own_annotation};
 use super::error::{DecodeError, DecodeProblem, Place};
-use crate::edm::{ComplexType, EnumType, Model, Primitive, Type};
+use crate::edm::{ComplexType, DocumentType, EnumType, Model, Primitive, Type, unqualified};
 use crate::json::Json;
 use crate::value::{DateTimeOffset, Value, parse_guid};
 
@@ -57,7 +57,29 @@ impl Decoder<'_> {
                 Type::Primitive(primitive) => self::primitive(primitive, other, place),
                 Type::Enum(ty) => self.enumeration(ty, nullable, &other, place),
                 Type::Complex(ty) => self.complex(ty, other, place),
+                Type::Document(ty) => self.document(ty, other, place),
             },
+        }
+    }
+
+    /// An object that is kept as it is, once it has said which of the types it may have it has.
+    fn document(
+        &self,
+        ty: &'static DocumentType,
+        json: Json,
+        place: &Place<'_>,
+    ) -> Result<Field, DecodeError> {
+        let Json::Object(members) = &json else {
+            return Err(mismatch(place, "a JSON object", &json));
+        };
+        let names: Vec<_> = ty.derived.iter().map(|it| self.qualified(it)).collect();
+        let accepted = format!("'#{}'", names.join("', '#"));
+        let Some(sent) = own_annotation(members, "type", place)? else {
+            return Err(place.error(DecodeProblem::TypeRequired { accepted }));
+        };
+        match ty.derived.iter().find(|it| unqualified(&sent).eq_ignore_ascii_case(it)) {
+            Some(name) => Ok(Field::Document(name, json)),
+            None => Err(place.error(DecodeProblem::TypeRefused { sent, accepted })),
         }
     }
 

@@ -171,6 +171,8 @@ impl Told {
     /// By how much this row makes the feed tell too often of its entity.
     fn weight(&self) -> i64 {
         match self.op {
+            // An order to send something, of which nothing is left when its post has gone.
+            _ if self.kind == Kind::Forward as i64 => 0,
             // Not of the feed: the entity is there.
             0 => -1,
             op if op == Op::Created as i64 => 1,

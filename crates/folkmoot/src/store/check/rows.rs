@@ -13,6 +13,8 @@ type Names = &'static [&'static str];
 const ID: Names = &["id"];
 const IN_GROUP: Names = &["group_id", "id"];
 const MEMBER: Names = &["group_id", "user_id"];
+const OF_POST: Names = &["group_id", "post_id"];
+const READ: Names = &["group_id", "user_id", "conversation_id"];
 const HASH: Names = &["group_id", "hash"];
 
 /// Columns that refer to a row of another table.
@@ -26,7 +28,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 18] = [
+pub(super) const REFERENCES: [Reference; 26] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -36,8 +38,16 @@ pub(super) const REFERENCES: [Reference; 18] = [
     refers("conversations", IN_GROUP, &["group_id"], "groups", ID),
     refers("threads", IN_GROUP, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("posts", IN_GROUP, &["group_id", "thread_id"], "threads", IN_GROUP),
-    refers("attachments", IN_GROUP, &["group_id", "post_id"], "posts", IN_GROUP),
+    refers("attachments", IN_GROUP, OF_POST, "posts", IN_GROUP),
     refers("attachments", IN_GROUP, HASH, "blobs", HASH),
+    refers("extensions", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("single_value_properties", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("multi_value_properties", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("mentions", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("post_versions", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("forwards", IN_GROUP, OF_POST, "posts", IN_GROUP),
+    refers("conversation_reads", READ, &["group_id", "conversation_id"], "conversations", IN_GROUP),
+    refers("conversation_reads", READ, &["user_id"], "users", ID),
     refers("blobs", HASH, &["group_id"], "groups", ID),
     refers("feed_work", &["group_id", "consumer"], &["group_id"], "groups", ID),
     refers("activity", &["group_id", "conversation_id"], &["group_id"], "groups", ID),
@@ -147,7 +157,7 @@ pub(super) struct Twins {
 }
 
 /// Every folded column.
-pub(super) const TWINS: [Twins; 6] = [
+pub(super) const TWINS: [Twins; 11] = [
     Twins {
         table: "users",
         key: ID,
@@ -174,7 +184,7 @@ pub(super) const TWINS: [Twins; 6] = [
     Twins {
         table: "threads",
         key: IN_GROUP,
-        columns: &["topic", "unique_senders", "preview", "to_recipients"],
+        columns: &["topic", "unique_senders", "preview", "to_recipients", "cc_recipients"],
     },
     Twins {
         table: "posts",
@@ -189,6 +199,15 @@ pub(super) const TWINS: [Twins; 6] = [
         ],
     },
     Twins { table: "attachments", key: IN_GROUP, columns: &["name", "content_type"] },
+    Twins { table: "extensions", key: IN_GROUP, columns: &["name"] },
+    Twins { table: "single_value_properties", key: IN_GROUP, columns: &["name", "value"] },
+    Twins { table: "multi_value_properties", key: IN_GROUP, columns: &["name", "value"] },
+    Twins {
+        table: "mentions",
+        key: IN_GROUP,
+        columns: &["mentioned_name", "mentioned_address", "created_by_name", "created_by_address"],
+    },
+    Twins { table: "post_versions", key: IN_GROUP, columns: &["categories"] },
 ];
 
 /// Finds twins that are not the folded text; counts the rows of the table.

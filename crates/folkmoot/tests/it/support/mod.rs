@@ -308,6 +308,11 @@ impl Client {
         self.post_text(path, &body.to_string())
     }
 
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Response {
+        let json = ("Content-Type", "application/json");
+        self.send("PATCH", path, &[json], body.to_string().as_bytes())
+    }
+
     pub(crate) fn post_text(&self, path: &str, body: &str) -> Response {
         self.send("POST", path, &[("Content-Type", "application/json")], body.as_bytes())
     }

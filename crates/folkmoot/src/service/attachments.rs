@@ -1,0 +1,183 @@
+//! Attachments: checked, added to a post that is there, removed.
+//!
+//! **Invariant:** what is attached to a post is its author's to change, an owner's or an application's.
+
+use odata::bind::Path;
+use odata::decode::{Field, Record};
+use odata::value::Value;
+
+use crate::ids::AttachmentId;
+use crate::service::draft::{at, at_most};
+use crate::service::posts::{self, Change};
+use crate::service::{Created, Ctx, Error, limits, read, resolve};
+use crate::store::attachments::{self, Content, NewAttachment, Reference};
+use crate::store::blobs::Blob;
+
+/// An attachment as a client may send it.
+#[derive(Clone, Debug)]
+pub(crate) struct AttachmentDraft {
+    name: String,
+    content_type: Option<String>,
+    is_inline: bool,
+    content: Draft,
+}
+
+#[derive(Clone, Debug)]
+enum Draft {
+    File { bytes: Vec<u8>, content_id: Option<String> },
+    Item(String),
+    Reference(Reference),
+}
+
+impl AttachmentDraft {
+    /// The attachment with an id of its own; its blob, where it has one, is not kept yet.
+    pub(super) fn prepare(self, ctx: &Ctx) -> NewAttachment {
+        NewAttachment {
+            id: AttachmentId(ctx.clock.id()),
+            name: self.name,
+            content_type: self.content_type,
+            is_inline: self.is_inline,
+            content: match self.content {
+                Draft::File { bytes, content_id } => {
+                    Content::File { blob: Blob::new(bytes), content_id }
+                }
+                Draft::Item(json) => Content::Item(json),
+                Draft::Reference(reference) => Content::Reference(reference),
+            },
+        }
+    }
+}
+
+/// The attachment that a record holds. One of no concrete type, as the seed's pages send it, is kept as
+/// a reference: what it says of itself, and no bytes.
+pub(super) fn draft(mut record: Record) -> Result<AttachmentDraft, Error> {
+    let named = at(&record, "name");
+    let name = record
+        .take("name")
+        .and_then(Field::into_string)
+        .filter(|it| !it.is_empty())
+        .ok_or_else(|| Error::property(&named, "is required for an attachment"))?;
+    at_most(named, &name, limits::NAME_CHARS_MAX)?;
+    let sent = text(&mut record, "contentType")?.filter(|it| !it.is_empty());
+    let is_inline = record.take("isInline").and_then(|it| it.as_bool()).unwrap_or(false);
+    let (content, guessed) = match record.derived.map(|it| it.name) {
+        Some("fileAttachment") => (file(&mut record)?, mime_guess::from_path(&name).first_raw()),
+        Some("itemAttachment") => (item(&mut record)?, None),
+        _ => (reference(&mut record)?, None),
+    };
+    let content_type = sent.or_else(|| guessed.map(str::to_owned));
+    Ok(AttachmentDraft { name, content_type, is_inline, content })
+}
+
+/// A text property of at most a name's length.
+fn text(record: &mut Record, name: &str) -> Result<Option<String>, Error> {
+    let text = record.take(name).and_then(Field::into_string);
+    if let Some(text) = &text {
+        at_most(at(record, name), text, limits::NAME_CHARS_MAX)?;
+    }
+    Ok(text)
+}
+
+fn file(record: &mut Record) -> Result<Draft, Error> {
+    let property = at(record, "contentBytes");
+    let bytes = match record.take("contentBytes") {
+        Some(Field::Value(Value::Binary(bytes))) => bytes,
+        _ => return Err(Error::property(property, "is required for a file attachment")),
+    };
+    if bytes.len() > limits::ATTACHMENT_BYTES_MAX {
+        let max = limits::ATTACHMENT_BYTES_MAX;
+        let problem = format!("has {} bytes; the limit inside a request is {max}", bytes.len());
+        return Err(Error::property(property, problem));
+    }
+    Ok(Draft::File { bytes, content_id: text(record, "contentId")? })
+}
+
+fn item(record: &mut Record) -> Result<Draft, Error> {
+    let property = at(record, "item");
+    let Some(Field::Document(name, json)) = record.take("item") else {
+        return Err(Error::property(property, "is required for an item attachment"));
+    };
+    let odata::json::Json::Object(mut members) = json else { return Ok(Draft::Item("{}".into())) };
+    // Its type in the one spelling that answers have.
+    members.retain(|(name, _)| {
+        !name.to_ascii_lowercase().ends_with("@odata.type") || name.starts_with(|it| it != '@')
+    });
+    let ty = odata::json::Json::String(format!("#microsoft.graph.{name}"));
+    members.insert(0, ("@odata.type".to_owned(), ty));
+    let mut out = Vec::new();
+    odata::json::write(&mut out, &odata::json::Json::Object(members));
+    if out.len() > limits::DOCUMENT_BYTES_MAX {
+        let max = limits::DOCUMENT_BYTES_MAX;
+        let problem = format!("has {} bytes of JSON; the limit is {max}", out.len());
+        return Err(Error::property(property, problem));
+    }
+    Ok(Draft::Item(String::from_utf8_lossy(&out).into_owned()))
+}
+
+fn reference(record: &mut Record) -> Result<Draft, Error> {
+    let size = match record.take("size") {
+        Some(Field::Value(Value::Int(size))) if size >= 0 => size,
+        None | Some(Field::Null) => 0,
+        Some(_) => return Err(Error::property(at(record, "size"), "must not be negative")),
+    };
+    if record.derived.is_none() {
+        return Ok(Draft::Reference(Reference { size, ..Reference::default() }));
+    }
+    let mut url = |name: &str| {
+        let text = record.take(name).and_then(Field::into_string);
+        if let Some(text) = &text {
+            at_most(at(record, name), text, limits::VALUE_CHARS_MAX)?;
+        }
+        Ok::<_, Error>(text)
+    };
+    Ok(Draft::Reference(Reference {
+        size,
+        source_url: url("sourceUrl")?,
+        provider_type: url("providerType")?,
+        thumbnail_url: url("thumbnailUrl")?,
+        preview_url: url("previewUrl")?,
+        permission: url("permission")?,
+        is_folder: record.take("isFolder").and_then(|it| it.as_bool()),
+    }))
+}
+
+/// Adds an attachment to the post whose `attachments` `path` leads to.
+pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
+    let type_sent = record.type_sent.take();
+    let attachment = draft(record)?.prepare(ctx);
+    posts::keep_large(ctx, &path, std::slice::from_ref(&attachment)).await?;
+    let scope = ctx.scope(&path);
+    ctx.store
+        .write(scope, (ctx.clone(), path, attachment, type_sent), |tx, input| {
+            Box::pin(async move {
+                let (ctx, path, attachment, type_sent) = input;
+                let at = resolve::resolve(tx, ctx, path, true).await?;
+                let post = posts::on_post(tx, &at).await?;
+                posts::may_change(tx, &at, &post).await?;
+                let group = at.group()?.id;
+                let there = attachments::count(tx, group, post.id).await?;
+                posts::room_for_one(there, "attachments")?;
+                attachments::insert(tx, group, post.id, attachment, ctx.now().ticks).await?;
+                posts::after(tx, ctx, &at, &post, Change::Attachments).await?;
+                let key = (attachment.id.0, &attachment.id.to_string()[..]);
+                read::created(tx, ctx, at, key, type_sent.as_deref()).await
+            })
+        })
+        .await
+}
+
+/// Removes the attachment that `path` leads to.
+pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
+    ctx.store
+        .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
+            Box::pin(async move {
+                let at = resolve::resolve(tx, ctx, path, true).await?;
+                let post = posts::on_post(tx, &at).await?;
+                posts::may_change(tx, &at, &post).await?;
+                resolve::check_if_match(tx, ctx, &at).await?;
+                attachments::delete(tx, at.group()?.id, at.id()?).await?;
+                posts::after(tx, ctx, &at, &post, Change::Attachments).await
+            })
+        })
+        .await
+}

@@ -1,0 +1,118 @@
+//! Attachments: files, items and references.
+//!
+//! **Invariant:** a file has a blob of its group and nothing else has one; `has_attachments` of a post is
+//! true exactly while it has any.
+
+use uuid::Uuid;
+
+use crate::ids::{AttachmentId, GroupId, PostId};
+use crate::store::blobs::Blob;
+use crate::store::driver::Tx;
+use crate::store::error::Error;
+use crate::store::sql::binds;
+use crate::text::fold;
+
+/// An attachment about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAttachment {
+    pub(crate) id: AttachmentId,
+    pub(crate) name: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) is_inline: bool,
+    pub(crate) content: Content,
+}
+
+/// What is attached; in the order of the model's derived types.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Bytes; the id by which an HTML body may refer to them.
+    File { blob: Blob, content_id: Option<String> },
+    /// A document as it was sent, a JSON object.
+    Item(String),
+    /// What stands elsewhere.
+    Reference(Reference),
+}
+
+/// What a reference says of what it refers to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reference {
+    pub(crate) size: i64,
+    pub(crate) source_url: Option<String>,
+    pub(crate) provider_type: Option<String>,
+    pub(crate) thumbnail_url: Option<String>,
+    pub(crate) preview_url: Option<String>,
+    pub(crate) permission: Option<String>,
+    pub(crate) is_folder: Option<bool>,
+}
+
+impl NewAttachment {
+    /// Its blob, where it has one.
+    pub(crate) fn blob(&self) -> Option<&Blob> {
+        match &self.content {
+            Content::File { blob, .. } => Some(blob),
+            Content::Item(_) | Content::Reference(_) => None,
+        }
+    }
+}
+
+/// Adds an attachment to a post; `has_attachments` is the caller's.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    group: GroupId,
+    post: PostId,
+    it: &NewAttachment,
+    now: i64,
+) -> Result<(), Error> {
+    let nothing = Reference::default();
+    let (kind, size, hash, content_id, item, reference) = match &it.content {
+        Content::File { blob, content_id } => {
+            blob.insert(tx, group, now).await?;
+            (0_i64, blob.size, Some(&blob.hash[..]), content_id.as_deref(), None, &nothing)
+        }
+        Content::Item(json) => (1, json.len() as i64, None, None, Some(json.as_str()), &nothing),
+        Content::Reference(reference) => (2, reference.size, None, None, None, reference),
+    };
+    let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
+        content_type_folded, content_id, is_inline, size, hash, modified_at, kind, item, source_url, \
+        provider_type, thumbnail_url, preview_url, permission, is_folder, version) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+        $20, 1)";
+    tx.send(
+        sql,
+        binds![
+            group,
+            it.id,
+            post,
+            &it.name,
+            fold(&it.name).as_ref(),
+            it.content_type.as_deref(),
+            it.content_type.as_deref().map(|it| fold(it).into_owned()),
+            content_id,
+            it.is_inline,
+            size,
+            hash,
+            now,
+            kind,
+            item,
+            reference.source_url.as_deref(),
+            reference.provider_type.as_deref(),
+            reference.thumbnail_url.as_deref(),
+            reference.preview_url.as_deref(),
+            reference.permission.as_deref(),
+            reference.is_folder,
+        ],
+    )
+    .await
+}
+
+/// Removes an attachment; its blob is the collector's.
+pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<(), Error> {
+    tx.send("delete from attachments where group_id = $1 and id = $2", binds![group, id]).await
+}
+
+/// How many attachments a post has.
+pub(crate) async fn count(tx: &mut Tx, group: GroupId, post: PostId) -> Result<usize, Error> {
+    let sql = "select count(*) from attachments where group_id = $1 and post_id = $2";
+    let count = tx.first(sql, binds![group, post], |row| row.int(0)).await?;
+    Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX))
+}
