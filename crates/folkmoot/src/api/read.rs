@@ -5,23 +5,25 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{self, HeaderName};
-use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use odata::bind::{Path, Step, bind_query};
 use odata::syntax::{self, Options};
 
 use crate::api::error::Error;
-use crate::api::{Call, empty, json};
+use crate::api::prefer::Answered;
+use crate::api::{Call, empty, json, lists, negotiate};
 use crate::model::MODEL;
 use crate::service::answers::Question;
-use crate::service::limits;
 use crate::service::read::{self, Answer, Read};
+use crate::service::{Metadata, limits};
 
-pub(super) async fn answer(call: Call) -> Result<Response, Error> {
+pub(super) async fn answer(mut call: Call) -> Result<Response, Error> {
     let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let keep = match Question::of(&call.ctx, &call.path, address) {
+    let answered = if call.path.is_single() { Answered::Entity } else { Answered::Page };
+    let question = Question::of(&call.ctx, &call.path, address).filter(|_| call.accepted.is_some());
+    let keep = match question {
         Some(question) => match read::known(&call.ctx, question).await {
-            Ok(answer) => return Ok(dress(answer, &call.parts)),
+            Ok(answer) => return Ok(dress(answer, &call, answered)),
             Err(keep) => keep,
         },
         None => None,
@@ -29,7 +31,14 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let query = call.parts.uri.query().unwrap_or_default();
     let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
-    super::check_format(&mut options)?;
+    // What is asked for by $format and not by the head is not part of the question.
+    let keep = keep.filter(|_| options.format.is_none());
+    // A count is text and an attachment what it is, whatever is accepted (part 1, section 11.2.9).
+    let accepted = match call.path.steps.last() {
+        Some(Step::Count | Step::Value) => call.accepted.or(Some(Metadata::Minimal)),
+        _ => call.accepted,
+    };
+    call.ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(&options, &call.path)?;
     let entity = call.path.entity();
     let query = bind_query(&MODEL, entity, &options).map_err(|it| Error::Url(it.to_string()))?;
@@ -41,21 +50,25 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     for (from, navigation) in query.navigations() {
         super::may_follow(&call.ctx, from, navigation)?;
     }
-    let request = Read { path: call.path, query, options, self_path: call.self_path };
+    let (path, self_path) = (call.path.clone(), call.self_path.clone());
+    let request = Read { path, query, options, self_path };
     let answer = read::read(&call.ctx, request, keep).await?;
-    Ok(dress(answer, &call.parts))
+    Ok(dress(answer, &call, answered))
 }
 
-fn dress(answer: Answer, parts: &Parts) -> Response {
+fn dress(answer: Answer, call: &Call, answered: Answered) -> Response {
     match answer {
         Answer::Json { body, etag } => {
-            let known = parts.headers.get(header::IF_NONE_MATCH);
-            match (etag, known) {
-                (Some(etag), Some(known)) if matches(known, &etag) => {
-                    with_etag(empty(StatusCode::NOT_MODIFIED), &etag)
-                }
-                (Some(etag), _) => with_etag(json(StatusCode::OK, body), &etag),
-                (None, _) => json(StatusCode::OK, body),
+            let sent = &call.parts.headers;
+            let known = |it: &String| lists::names_etag(sent, header::IF_NONE_MATCH, it);
+            let mut response = match etag.as_ref().is_some_and(known) {
+                true => empty(StatusCode::NOT_MODIFIED),
+                false => json(StatusCode::OK, call.ctx.wanted().metadata, body),
+            };
+            call.prefer.tell(answered, response.headers_mut());
+            match etag {
+                Some(etag) => with_etag(response, &etag),
+                None => response,
             }
         }
         Answer::Count(count) => text(count),
@@ -80,11 +93,6 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
         Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),
         None => Ok(()),
     }
-}
-
-fn matches(known: &HeaderValue, etag: &str) -> bool {
-    let known = known.to_str().unwrap_or_default();
-    known.trim() == "*" || known.split(',').any(|it| it.trim() == etag)
 }
 
 fn with_etag(mut response: Response, etag: &str) -> Response {

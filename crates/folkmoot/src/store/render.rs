@@ -3,11 +3,16 @@
 //! **Invariant:** names, order and form of what is written come from the model alone. Bytes go from
 //! the database's row straight into the body; nothing is built in between.
 
+mod full;
+
+pub(super) use full::write_ways;
+
 use std::borrow::Cow;
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use odata::bind::Query;
 use odata::edm::{Property, Type};
 use odata::json::write_string;
 use odata::value::{DateTimeOffset, write_guid};
@@ -16,6 +21,7 @@ use crate::model::{Entity, MODEL, Source};
 use crate::store::blobs;
 use crate::store::driver::Row;
 use crate::store::error::Error;
+use crate::store::form::{Form, Metadata};
 use crate::store::sql::Bind;
 
 /// Stands for the calling user in an expression of the model.
@@ -24,6 +30,8 @@ pub(super) const CALLER: &str = "{caller}";
 /// What is written of each row, and the columns that it needs.
 #[derive(Debug, Default)]
 pub(super) struct Program {
+    /// What `odata.metadata=full` writes around them.
+    links: Option<full::Links>,
     fields: Vec<Field>,
     /// SQL expressions, in the order of the select list.
     columns: Vec<String>,
@@ -64,24 +72,38 @@ pub(crate) fn etag(version: i64) -> String {
 }
 
 impl Program {
-    /// The program for `properties` of `entity`, whose table goes by the name `t0`.
+    /// The program for `properties` of `entity`, whose table goes by the name `t0`; `typed`: what
+    /// leads here is declared with a wider type.
     pub(super) fn new(
         entity: &'static Entity,
         properties: &[&'static Property],
-        with_annotations: bool,
         typed: bool,
-        all: bool,
+        query: &Query,
+        form: Form<'_>,
     ) -> Program {
+        let (all, full) = (query.select.is_none(), form.is_full());
         let mut program = Program::default();
-        if with_annotations {
+        if full {
+            let expanded = |name| query.expand.iter().any(|it| it.navigation.name == name);
+            let onward = entity.edm.navigations.iter();
+            let onward = onward.filter(|it| all && it.published && !expanded(it.name));
+            program.links = Some(full::Links::of(entity, onward));
+        }
+        if form.wanted.metadata != Metadata::None {
             let version = program.column("t0.version".into());
             program.field("@odata.etag", Shape::ETag(version));
-            if typed {
+            if typed || full {
                 let ty = format!("\"#{}.{}\"", MODEL.namespace, entity.edm.name);
                 program.field("@odata.type", Shape::Constant(ty.into()));
             }
         }
+        if full {
+            program.media_type(entity);
+        }
         for property in properties {
+            if full {
+                program.type_of(property);
+            }
             let shape = program.shape(property, entity.source(property));
             program.field(property.name, shape);
         }
@@ -121,7 +143,7 @@ impl Program {
     }
 
     fn field(&mut self, name: &str, shape: Shape) {
-        let lead = lead(name, self.fields.is_empty());
+        let lead = lead(name, self.fields.is_empty() && self.links.is_none());
         self.fields.push(Field { lead, shape });
     }
 
@@ -157,19 +179,28 @@ impl Program {
         let mut fields = Vec::with_capacity(parts.len());
         for (part, source) in ty.properties.iter().zip(parts) {
             let shape = self.shape(part, *source);
+            if self.links.is_some() {
+                fields.extend(full::complex_types(property, part, fields.is_empty()));
+            }
             fields.push(Field { lead: lead(part.name, fields.is_empty()), shape });
         }
         Shape::Complex(fields)
     }
 
-    /// Writes the members of a row's object, without its braces.
+    /// Writes the members of a row's object, without its braces. `own` is the entity's own address,
+    /// where links are written.
     pub(super) fn write(
         &self,
         row: &Row<'_>,
         blobs: &Path,
+        own: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        write_fields(&self.fields, row, blobs, out)
+        let Some(links) = &self.links else { return write_fields(&self.fields, row, blobs, out) };
+        links.write_own(own, out);
+        write_fields(&self.fields, row, blobs, out)?;
+        links.write_onward(own, out);
+        Ok(())
     }
 }
 
