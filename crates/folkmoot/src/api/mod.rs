@@ -3,6 +3,7 @@
 //! **Invariant:** a door decodes, authenticates and encodes. It knows no rule and no SQL; what a path
 //! means is read from the model, and whether a call is permitted from the operation table.
 
+mod compress;
 mod error;
 mod lists;
 mod negotiate;
@@ -14,6 +15,7 @@ mod write;
 
 pub(crate) use root::Origins;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use hyper::body::Body as _;
 use odata::bind::{BindError, Path, Step, bind_path};
 use odata::edm::{EntityType, Navigation};
 use odata::syntax::{self, Options};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::access::Caller;
 use crate::api::error::{About, Error};
@@ -75,8 +78,26 @@ struct Call {
     accepted: Option<Metadata>,
 }
 
+/// Answers a request: below one of the API's roots from here, packed where the client takes that and it
+/// pays, and anywhere else by `other`.
+pub(crate) async fn serve(
+    api: Arc<Api>,
+    request: Request<Body>,
+    other: fn() -> Response,
+) -> Response {
+    if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+        return handle(api, request).await.unwrap_or_else(other);
+    }
+    let plain = service_fn(|request| async {
+        Ok::<_, Infallible>(handle(api.clone(), request).await.unwrap_or_else(other))
+    });
+    match compress::layer().layer(plain).oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+    }
+}
+
 /// Answers a request below one of the API's roots; `None` for one that is not.
-pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
+async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     let (parts, body) = request.into_parts();
     let below = root::below(parts.uri.path())?;
     let request_id = api.service.clock().id().hyphenated().to_string();

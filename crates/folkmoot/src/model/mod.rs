@@ -45,8 +45,6 @@ pub(crate) struct Entity {
 pub(crate) enum Source {
     /// A `uuid` column, shown as a GUID.
     Id(&'static str),
-    /// A text column that is compared as it stands.
-    Exact(&'static str),
     /// A text column, compared by its folded twin.
     Text { column: &'static str, folded: &'static str },
     /// A text column that is shown and never compared.
@@ -63,6 +61,10 @@ pub(crate) enum Source {
     ChangeKey,
     /// A complex value, its parts in the order of the type's properties.
     Complex(&'static [Source]),
+    /// What kind of text a body is, as it is stored: answers may show it as another.
+    BodyKind(&'static str),
+    /// A body, shown as it is stored or as the kind of text that was asked for.
+    Body { column: &'static str, kind: &'static str },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
     /// A number that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
@@ -179,7 +181,12 @@ mod tests {
             for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
                 let comparable = !matches!(
                     source,
-                    Source::Shown(_) | Source::Blob(_) | Source::PerCaller(_) | Source::Null
+                    Source::Shown(_)
+                        | Source::BodyKind(_)
+                        | Source::Body { .. }
+                        | Source::Blob(_)
+                        | Source::PerCaller(_)
+                        | Source::Null
                 );
                 let named = property.filterable || property.sortable;
                 assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);

@@ -157,9 +157,7 @@ impl<'q> Node<'q> {
         let fits = |(key, value): (&Key, &Bind<'_>)| match value {
             Bind::Null => key.operand.nullable,
             Bind::Id(_) => key.operand.kind == predicate::Kind::Id,
-            Bind::Text(_) => {
-                matches!(key.operand.kind, predicate::Kind::Folded | predicate::Kind::Exact)
-            }
+            Bind::Text(_) => key.operand.kind == predicate::Kind::Folded,
             _ => key.operand.kind == predicate::Kind::Plain,
         };
         self.keys.len() == key.len() && self.keys.iter().zip(key).all(fits)

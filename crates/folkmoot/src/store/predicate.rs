@@ -30,8 +30,6 @@ pub(super) struct Operand {
 pub(super) enum Kind {
     /// Folded text.
     Folded,
-    /// Text as it stands.
-    Exact,
     /// An id.
     Id,
     /// Anything else: the value itself.
@@ -76,7 +74,6 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
     let column = |name: &str| format!("{alias}.{name}");
     let (sql, kind) = match source {
         Source::Id(name) => (column(name), Kind::Id),
-        Source::Exact(name) => (column(name), Kind::Exact),
         Source::Text { folded, .. } | Source::Json { folded, .. } => (column(folded), Kind::Folded),
         Source::Bool(name) | Source::Int(name) | Source::Time { at: name, .. } => {
             (column(name), Kind::Plain)
@@ -88,6 +85,8 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::ChangeKey
         | Source::Complex(_)
         | Source::PerCaller(_)
+        | Source::BodyKind(_)
+        | Source::Body { .. }
         | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }

@@ -21,8 +21,9 @@ use crate::model::{Entity, MODEL, Source};
 use crate::store::blobs;
 use crate::store::driver::Row;
 use crate::store::error::Error;
-use crate::store::form::{Form, Metadata};
+use crate::store::form::{BodyType, Form, Metadata};
 use crate::store::sql::Bind;
+use crate::text;
 
 /// Stands for the calling user in an expression of the model.
 pub(super) const CALLER: &str = "{caller}";
@@ -32,6 +33,8 @@ pub(super) const CALLER: &str = "{caller}";
 pub(super) struct Program {
     /// What `odata.metadata=full` writes around them.
     links: Option<full::Links>,
+    /// What bodies are shown as, where that was asked for.
+    body: Option<BodyType>,
     fields: Vec<Field>,
     /// SQL expressions, in the order of the select list.
     columns: Vec<String>,
@@ -58,6 +61,7 @@ enum Shape {
     Complex(Vec<Field>),
     Constant(Cow<'static, str>),
     Blob { content: usize, group: usize, hash: usize },
+    Body { content: usize, kind: usize, shown: BodyType },
     Dynamic(usize),
 }
 
@@ -82,7 +86,7 @@ impl Program {
         form: Form<'_>,
     ) -> Program {
         let (all, full) = (query.select.is_none(), form.is_full());
-        let mut program = Program::default();
+        let mut program = Program { body: form.wanted.body, ..Program::default() };
         if full {
             let expanded = |name| query.expand.iter().any(|it| it.navigation.name == name);
             let onward = entity.edm.navigations.iter();
@@ -148,12 +152,11 @@ impl Program {
     }
 
     fn shape(&mut self, property: &'static Property, source: Source) -> Shape {
+        let body = self.body;
         let mut at = |column: &str| self.column(format!("t0.{column}"));
         match source {
             Source::Id(column) => Shape::Id(at(column)),
-            Source::Exact(column) | Source::Text { column, .. } | Source::Shown(column) => {
-                Shape::Text(at(column))
-            }
+            Source::Text { column, .. } | Source::Shown(column) => Shape::Text(at(column)),
             Source::Bool(column) => Shape::Bool(at(column)),
             Source::Int(column) => Shape::Int(at(column)),
             Source::Time { at: instant, offset } => {
@@ -165,6 +168,14 @@ impl Program {
             Source::Constant { json, .. } => Shape::Constant(json.into()),
             Source::PerCaller(expression) => Shape::Int(self.column(expression.into())),
             Source::Null => Shape::Constant("null".into()),
+            Source::BodyKind(column) => match body {
+                None => Shape::Text(at(column)),
+                Some(shown) => Shape::Constant(format!("\"{}\"", shown.name()).into()),
+            },
+            Source::Body { column, kind } => match body {
+                None => Shape::Text(at(column)),
+                Some(shown) => Shape::Body { content: at(column), kind: at(kind), shown },
+            },
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));
                 let content = "(select b.content from blobs b \
@@ -255,6 +266,7 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
         | Shape::Bool(at)
         | Shape::Int(at)
         | Shape::Json(at)
+        | Shape::Body { content: at, .. }
         | Shape::Time { at, .. }
             if row.is_null(*at)? =>
         {
@@ -266,6 +278,14 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
             out.push(b'"');
         }
         Shape::Text(at) => write_string(out, row.text(*at)?),
+        Shape::Body { content, kind, shown } => {
+            let (text, kind) = (row.text(*content)?, row.text(*kind)?);
+            match shown {
+                _ if kind == shown.name() => write_string(out, text),
+                BodyType::Text => write_string(out, &text::html_to_text(text)),
+                BodyType::Html => write_string(out, &text::text_to_html(text)),
+            }
+        }
         Shape::Bool(at) => {
             out.extend_from_slice(if row.bool(*at)? { b"true" } else { b"false" });
         }
