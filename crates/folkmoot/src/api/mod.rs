@@ -165,13 +165,18 @@ async fn drain(mut body: Body) -> bool {
 
 fn refused(error: &Error, about: &About<'_>) -> Response {
     let answer = error.answer(about);
-    let mut response = json(answer.status, Metadata::Minimal, answer.body);
+    let mut response = json(answer.status, answer.body);
     response.headers_mut().extend(answer.headers);
     response
 }
 
+/// A JSON answer that says of itself what every client needs.
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    json_at(Metadata::Minimal, status, body)
+}
+
 /// A JSON answer that says as much about itself as `metadata` says.
-fn json(status: StatusCode, metadata: Metadata, body: impl Into<Body>) -> Response {
+fn json_at(metadata: Metadata, status: StatusCode, body: impl Into<Body>) -> Response {
     macro_rules! json {
         ($level:literal) => {
             concat!(

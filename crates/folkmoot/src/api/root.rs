@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 use odata::csdl;
 use odata::json::write_string;
 
-use crate::api::json;
+use crate::api::json_at;
 use crate::model::MODEL;
 use crate::net::{Peer, Secure};
 use crate::service::Metadata;
@@ -107,7 +107,7 @@ pub(super) fn service_document(root: &str, metadata: Metadata) -> Response {
         out.extend_from_slice(item.as_bytes());
     }
     out.extend_from_slice(b"]}");
-    json(StatusCode::OK, metadata, out)
+    json_at(metadata, StatusCode::OK, out)
 }
 
 /// The model as CSDL.

@@ -147,8 +147,8 @@ fn no_content((): ()) -> Result<Response, Error> {
 }
 
 /// How an entity that was written is answered.
-#[derive(Clone, Copy)]
-struct As {
+#[derive(Clone, Copy, Default)]
+pub(super) struct As {
     metadata: Metadata,
     prefer: Prefer,
 }
@@ -157,12 +157,12 @@ impl As {
     /// The entity under `status`; where a client prefers `return=minimal`, only that it was written
     /// (RFC 7240, section 4.2), and what its address is, if it is new (OData 4.0, part 1, section
     /// 8.3.4).
-    fn entity(self, status: StatusCode, written: Created) -> Response {
+    pub(super) fn entity(self, status: StatusCode, written: Created) -> Response {
         const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
         let minimal = self.prefer.answer == Some(Return::Minimal);
         let mut response = match minimal {
             true => empty(StatusCode::NO_CONTENT),
-            false => super::json(status, self.metadata, written.body),
+            false => super::json_at(self.metadata, status, written.body),
         };
         let answered = if minimal { Answered::Nothing } else { Answered::Written };
         let headers = response.headers_mut();

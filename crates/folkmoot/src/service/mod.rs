@@ -177,7 +177,7 @@ impl Ctx {
     }
 
     /// Whether `@odata.*` annotations other than links and counts are written.
-    fn annotates(&self) -> bool {
+    fn annotations(&self) -> bool {
         self.wanted.metadata != Metadata::None
     }
 

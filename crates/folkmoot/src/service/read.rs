@@ -90,7 +90,7 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
         _ if at.single => {
             let mut body = b"{".to_vec();
             let url = format!("{}/{}", ctx.root, at.url);
-            if ctx.annotates() {
+            if ctx.annotations() {
                 let context = entity_context(ctx, &at, &select_list(request));
                 push_member(&mut body, "@odata.context", &context);
             }
@@ -137,7 +137,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         None => None,
     };
     let mut body = b"{".to_vec();
-    if ctx.annotates() {
+    if ctx.annotations() {
         let list = select_list(request);
         let context = format!("{}/$metadata#{}{list}", ctx.root, at.context);
         push_member(&mut body, "@odata.context", &context);
@@ -218,7 +218,7 @@ pub(crate) fn made(
 /// The beginning of the answer to a write.
 fn opened(ctx: &Ctx, at: &Target, type_sent: Option<&str>) -> Vec<u8> {
     let mut body = b"{".to_vec();
-    if ctx.annotates() {
+    if ctx.annotations() {
         push_member(&mut body, "@odata.context", &entity_context(ctx, at, ""));
         // At the full level the entity says its type itself.
         if let Some(ty) = type_sent.filter(|_| ctx.wanted.metadata == Metadata::Minimal) {
