@@ -217,7 +217,7 @@ impl Server {
             .with_state(self.clone())
             .fallback(move |request: Request<Body>| {
                 let api = api.clone();
-                async move { api::handle(api, request).await.unwrap_or_else(nothing_here) }
+                async move { api::serve(api, request, nothing_here).await }
             })
     }
 }

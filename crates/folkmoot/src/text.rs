@@ -109,7 +109,8 @@ fn is_unspaced(c: char) -> bool {
         | 0x4E00..=0x9FFF | 0xAC00..=0xD7AF | 0xF900..=0xFAFF | 0x20000..=0x323AF)
 }
 
-/// The text of an HTML body: what a reader sees of it, blocks on lines of their own.
+/// The text of an HTML body: what a reader sees of it, blocks on lines of their own, space as a browser
+/// shows it.
 pub(crate) fn html_to_text(html: &str) -> String {
     let sink = TextSink(RefCell::new(Gathered::default()));
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
@@ -117,7 +118,32 @@ pub(crate) fn html_to_text(html: &str) -> String {
     queue.push_back(StrTendril::from(html));
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
-    tokenizer.sink.0.into_inner().text
+    let mut text = tokenizer.sink.0.into_inner().text;
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// A plain text as an HTML body that shows the same.
+pub(crate) fn text_to_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 64);
+    html.push_str("<html><body>");
+    let mut after_space = true;
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\r' => {}
+            '\n' => html.push_str("<br>"),
+            // Browsers drop a space after another and at the start of a line.
+            ' ' if after_space => html.push_str("&nbsp;"),
+            c => html.push(c),
+        }
+        after_space = matches!(c, ' ' | '\n');
+    }
+    html.push_str("</body></html>");
+    html
 }
 
 #[derive(Default)]
@@ -125,6 +151,46 @@ struct Gathered {
     text: String,
     /// The element whose content is not text, while inside one.
     hidden: Option<String>,
+    /// How many elements are open whose white space counts.
+    kept: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, text: &str) {
+        if self.kept > 0 {
+            self.text.push_str(text);
+            return;
+        }
+        for c in text.chars() {
+            if !c.is_ascii_whitespace() {
+                self.text.push(c);
+            } else if !self.text.is_empty() && !self.text.ends_with([' ', '\n']) {
+                self.text.push(' ');
+            }
+        }
+    }
+
+    /// Ends a line that has something on it; with `always` an empty one too.
+    fn end_line(&mut self, always: bool) {
+        if self.kept == 0 {
+            self.text.truncate(self.text.trim_end_matches(' ').len());
+        }
+        if always || !(self.text.is_empty() || self.text.ends_with('\n')) {
+            self.text.push('\n');
+        }
+    }
+
+    fn tag(&mut self, name: &str, kind: TagKind) {
+        if is_block(name) {
+            self.end_line(name == "br");
+        }
+        if name == "pre" {
+            self.kept = match kind {
+                TagKind::StartTag => self.kept + 1,
+                TagKind::EndTag => self.kept.saturating_sub(1),
+            };
+        }
+    }
 }
 
 struct TextSink(RefCell<Gathered>);
@@ -136,7 +202,7 @@ impl TokenSink for TextSink {
         let mut gathered = self.0.borrow_mut();
         match token {
             Token::CharacterTokens(text) if gathered.hidden.is_none() => {
-                gathered.text.push_str(&text);
+                gathered.push(&text);
             }
             Token::TagToken(tag) => {
                 let name = &*tag.name;
@@ -153,8 +219,8 @@ impl TokenSink for TextSink {
                         "title" => TokenSinkResult::RawData(states::RawKind::Rcdata),
                         _ => TokenSinkResult::Continue,
                     };
-                } else if is_block(name) && !gathered.text.ends_with('\n') {
-                    gathered.text.push('\n');
+                } else {
+                    gathered.tag(name, tag.kind);
                 }
             }
             _ => {}
@@ -257,9 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn text_becomes_html_that_shows_the_same() {
+        for text in ["", "a <b> & \"c\"", "one\n\n  two\n", "&amp;"] {
+            let html = text_to_html(text);
+            let seen = html_to_text(&html).replace('\u{a0}', " ");
+            assert_eq!(seen, text.trim_end(), "{html}");
+        }
+        assert_eq!(text_to_html("a\r\n<b>"), "<html><body>a<br>&lt;b&gt;</body></html>");
+    }
+
+    #[test]
     fn html_becomes_what_a_reader_sees() {
         for (html, expected) in [
-            ("<p>one</p><p>two</p>", "\none\ntwo\n"),
+            ("<p>one</p><p>two</p>", "one\ntwo"),
+            ("<html>\n <body>\n  one\n  two <b> three</b>\n</body>\n</html>\n", "one two three"),
+            ("<div>one</div><div><br></div><div>two<br>three</div>", "one\n\ntwo\nthree"),
+            ("<pre>one\n  two</pre> three ", "one\n  two\nthree"),
             ("a &amp; b&nbsp;&lt;c&gt;", "a & b\u{a0}<c>"),
             ("<script>if (a<b) {}</script>x", "x"),
             ("<style>p{}</style><b>bold", "bold"),

@@ -82,6 +82,8 @@ pub struct Query {
     pub entity: &'static EntityType,
     /// The properties to show, in the order of the model; `None` where no `$select` was given.
     pub select: Option<Vec<&'static Property>>,
+    /// Whether undeclared properties are shown too: where there is no `$select`, or `*` in it.
+    pub dynamic: bool,
     /// What to show of related entities.
     pub expand: Vec<Expand>,
     /// The contained documents to show.

@@ -48,6 +48,19 @@ pub(crate) enum Error {
     /// A body that is not JSON by its own word.
     #[error("The request needs the header 'Content-Type: application/json'{0}.")]
     ContentType(String),
+    /// No form of the answer that the client takes.
+    #[error("The header Accept takes no form that is served here: {0}.")]
+    NotAcceptable(&'static str),
+    /// A version of OData that is not spoken here.
+    #[error(
+        "The header {header}: '{value}' is no version of OData that is spoken here; 4.0 and 4.01 are."
+    )]
+    Version {
+        /// Which header.
+        header: &'static str,
+        /// What it holds.
+        value: String,
+    },
     /// No body where one is needed.
     #[error(
         "An unexpected 'EndOfInput' node was found when reading from the JSON reader. A 'StartObject' node was expected: the request has no body."
@@ -131,7 +144,10 @@ impl Error {
             }
             Error::NotServed(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Error::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
-            Error::Url(_) | Error::Body(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Error::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "BadRequest"),
+            Error::Version { .. } | Error::Url(_) | Error::Body(_) => {
+                (StatusCode::BAD_REQUEST, "BadRequest")
+            }
             Error::Empty => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
             Error::UnknownProperty(_) => (StatusCode::BAD_REQUEST, "RequestBodyRead"),
             Error::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest"),

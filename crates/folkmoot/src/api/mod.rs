@@ -3,39 +3,50 @@
 //! **Invariant:** a door decodes, authenticates and encodes. It knows no rule and no SQL; what a path
 //! means is read from the model, and whether a call is permitted from the operation table.
 
+mod compress;
 mod error;
+mod lists;
+mod negotiate;
 mod operations;
+mod prefer;
 mod read;
 mod root;
 mod write;
 
 pub(crate) use root::Origins;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use odata::bind::{BindError, Path, Step, bind_path};
 use odata::edm::{EntityType, Navigation, Published};
 use odata::syntax::{self, Options};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::access::Caller;
 use crate::api::error::{About, Error};
 use crate::api::operations::{Row, Strict};
+use crate::api::prefer::Prefer;
 use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
 use crate::model::MODEL;
-use crate::service::{Ctx, Service, limits};
+use crate::service::{Ctx, Metadata, Service, Wanted, limits};
 
 /// Bytes of a refused body that are read all the same.
 const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long they may take.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Headers that a page of another origin may read.
+const EXPOSED: &str = "ETag, Location, OData-EntityId, OData-Version, Preference-Applied, \
+    Retry-After, WWW-Authenticate, request-id, client-request-id";
 
 /// The tenant of personal Microsoft accounts.
 pub(crate) const PERSONAL: uuid::Uuid = uuid::uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -62,10 +73,31 @@ struct Call {
     /// The address below the root as it was written, for the link to a next page.
     self_path: String,
     parts: Parts,
+    prefer: Prefer,
+    /// The level of metadata that `Accept` asks for; `None` where it takes no JSON.
+    accepted: Option<Metadata>,
+}
+
+/// Answers a request: below one of the API's roots from here, packed where the client takes that and it
+/// pays, and anywhere else by `other`.
+pub(crate) async fn serve(
+    api: Arc<Api>,
+    request: Request<Body>,
+    other: fn() -> Response,
+) -> Response {
+    if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+        return handle(api, request).await.unwrap_or_else(other);
+    }
+    let plain = service_fn(|request| async {
+        Ok::<_, Infallible>(handle(api.clone(), request).await.unwrap_or_else(other))
+    });
+    match compress::layer().layer(plain).oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+    }
 }
 
 /// Answers a request below one of the API's roots; `None` for one that is not.
-pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
+async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     let (parts, body) = request.into_parts();
     let below = root::below(parts.uri.path())?;
     let request_id = api.service.clock().id().hyphenated().to_string();
@@ -73,6 +105,7 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
         .headers
         .get("client-request-id")
         .and_then(|it| it.to_str().ok())
+        .filter(|it| (1..=limits::CLIENT_REQUEST_ID_MAX).contains(&it.len()))
         .unwrap_or(&request_id)
         .to_owned();
     let origin = api.origins.of(&parts);
@@ -104,11 +137,9 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Resp
         }
     }
     headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Prefer"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("ETag, Location, Retry-After, request-id, client-request-id"),
-    );
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
     Some(response)
 }
@@ -139,14 +170,30 @@ fn refused(error: &Error, about: &About<'_>) -> Response {
     response
 }
 
-/// A JSON answer.
+/// A JSON answer that says of itself what every client needs.
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
-    const JSON: HeaderValue = HeaderValue::from_static(
-        "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
-    );
+    json_at(Metadata::Minimal, status, body)
+}
+
+/// A JSON answer that says as much about itself as `metadata` says.
+fn json_at(metadata: Metadata, status: StatusCode, body: impl Into<Body>) -> Response {
+    macro_rules! json {
+        ($level:literal) => {
+            concat!(
+                "application/json;odata.metadata=",
+                $level,
+                ";odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            )
+        };
+    }
+    let media = match metadata {
+        Metadata::None => json!("none"),
+        Metadata::Minimal => json!("minimal"),
+        Metadata::Full => json!("full"),
+    };
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }
 
@@ -167,11 +214,17 @@ async fn carry_out(
     if parts.method == Method::OPTIONS {
         return Ok(preflight());
     }
+    negotiate::check_version(&parts.headers)?;
     let segments =
         syntax::parse_path(&path, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
+    let accepted = negotiate::json(&parts.headers);
     match &segments[..] {
-        [] => return Ok(root::service_document(&root)),
+        [] => {
+            let metadata = negotiate::settle(&mut of_document(&parts)?, accepted)?;
+            return Ok(root::service_document(&root, metadata));
+        }
         [only] if only.name.eq_ignore_ascii_case("$metadata") => {
+            negotiate::xml(&parts.headers, of_document(&parts)?.format.as_deref())?;
             return Ok(root::metadata(root.ends_with("/beta")));
         }
         _ => {}
@@ -190,10 +243,11 @@ async fn carry_out(
         return Err(Error::NotServed(format!("/{path}")));
     }
     let row = permitted(api, &caller, &bound, &parts.method, &path)?;
-    let accept = parts.headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
-    let annotations = !accept.is_some_and(|it| it.contains("odata.metadata=none"));
-    let ctx = api.service.ctx(caller, root, annotations, if_match(&parts), api.strict);
-    let call = Call { ctx, row, path: bound, self_path: path, parts };
+    let prefer = Prefer::of(&parts.headers);
+    let metadata = accepted.unwrap_or_default();
+    let wanted = Wanted { metadata, body: prefer.body, page_max: prefer.page_max };
+    let ctx = api.service.ctx(caller, root, wanted, if_match(&parts.headers), api.strict);
+    let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
     if row.method == Method::GET {
         read::answer(call).await
     } else {
@@ -201,12 +255,23 @@ async fn carry_out(
     }
 }
 
-/// The ETags of which what is changed must have one (RFC 9110, section 13.1.1); none for any.
-fn if_match(parts: &Parts) -> Vec<String> {
-    let values = parts.headers.get_all(header::IF_MATCH).iter().filter_map(|it| it.to_str().ok());
-    let tags = values.flat_map(|it| it.split(',')).map(|it| it.trim().to_owned());
-    let tags: Vec<_> = tags.collect();
-    if tags.iter().any(|it| it == "*") { Vec::new() } else { tags }
+/// The options of a request for a document at a root, which is read by GET.
+fn of_document(parts: &Parts) -> Result<Options, Error> {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        return Err(Error::Method { method: parts.method.clone(), allowed: vec![Method::GET] });
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))
+}
+
+/// The ETags of which what is changed must have one (RFC 9110, section 13.1.1); none for any. All of
+/// them are weak here, so one that was sent without that mark means the same.
+fn if_match(headers: &HeaderMap) -> Vec<String> {
+    let tags: Vec<_> = lists::elements(headers, header::IF_MATCH).collect();
+    if tags.contains(&"*") {
+        return Vec::new();
+    }
+    tags.into_iter().map(|it| format!("W/{}", lists::opaque(it))).collect()
 }
 
 fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
@@ -270,16 +335,6 @@ fn permitted(
         admit(caller, needed)?;
     }
     Ok(row)
-}
-
-/// Takes `$format` out of options: JSON is the one that is served.
-fn check_format(options: &mut Options) -> Result<(), Error> {
-    let Some(format) = options.format.take() else { return Ok(()) };
-    let media = format.split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("json") || media.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Error::Url(format!("$format={format} is not served; answers are application/json")))
 }
 
 /// Whether the caller's scopes admit what `$expand` or a lambda shows: they must be enough for a GET of

@@ -2,64 +2,90 @@
 //!
 //! **Invariant:** a query option that cannot be served is a 400 that names it; none is ignored.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{self, HeaderName};
-use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use odata::bind::{Path, Step, bind_query};
 use odata::syntax::{self, Options};
 
 use crate::api::error::Error;
-use crate::api::{Call, empty, json};
+use crate::api::prefer::{Answered, Prefer};
+use crate::api::{Call, empty, json_at, lists, negotiate};
 use crate::model::MODEL;
 use crate::service::answers::Question;
-use crate::service::limits;
 use crate::service::read::{self, Answer, Read};
+use crate::service::{Ctx, Metadata, limits};
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
-    let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let keep = match Question::of(&call.ctx, &call.path, address) {
-        Some(question) => match read::known(&call.ctx, question).await {
-            Ok(answer) => return Ok(dress(answer, &call.parts)),
+    let Call { mut ctx, path, self_path, parts, prefer, accepted, .. } = call;
+    let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    let answered = if path.is_single() { Answered::Entity } else { Answered::Page };
+    let dress = Dress { sent: &parts.headers, prefer, answered };
+    let question = Question::of(&ctx, &path, address).filter(|_| accepted.is_some());
+    let keep = match question {
+        Some(question) => match read::known(&ctx, question).await {
+            Ok(answer) => return Ok(dress.answer(&ctx, answer)),
             Err(keep) => keep,
         },
         None => None,
     };
-    let query = call.parts.uri.query().unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
     let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
-    super::check_format(&mut options)?;
-    refuse_unserved(&options, &call.path)?;
-    let entity = call.path.entity();
-    let query = bind_query(&MODEL, entity, &options).map_err(|it| Error::Url(it.to_string()))?;
+    // What is asked for by $format and not by the head is not part of the question.
+    let keep = keep.filter(|_| options.format.is_none());
+    // A count is text and an attachment what it is, whatever is accepted (part 1, section 11.2.9).
+    let accepted = match path.steps.last() {
+        Some(Step::Count | Step::Value) => accepted.or(Some(Metadata::Minimal)),
+        _ => accepted,
+    };
+    ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
+    refuse_unserved(&options, &path)?;
+    let query =
+        bind_query(&MODEL, path.entity(), &options).map_err(|it| Error::Url(it.to_string()))?;
     if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
         let max = limits::SKIP_MAX;
         let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
         return Err(Error::Url(why));
     }
     for (from, navigation) in query.navigations() {
-        super::may_follow(&call.ctx, from, navigation)?;
+        super::may_follow(&ctx, from, navigation)?;
     }
-    let request = Read { path: call.path, query, options, self_path: call.self_path };
-    let answer = read::read(&call.ctx, request, keep).await?;
-    Ok(dress(answer, &call.parts))
+    let request = Read { path, query, options, self_path };
+    let answer = read::read(&ctx, request, keep).await?;
+    Ok(dress.answer(&ctx, answer))
 }
 
-fn dress(answer: Answer, parts: &Parts) -> Response {
-    match answer {
-        Answer::Json { body, etag } => {
-            let known = parts.headers.get(header::IF_NONE_MATCH);
-            match (etag, known) {
-                (Some(etag), Some(known)) if matches(known, &etag) => {
-                    with_etag(empty(StatusCode::NOT_MODIFIED), &etag)
-                }
-                (Some(etag), _) => with_etag(json(StatusCode::OK, body), &etag),
-                (None, _) => json(StatusCode::OK, body),
+/// What the head of a request says of its answer.
+struct Dress<'p> {
+    sent: &'p HeaderMap,
+    prefer: Prefer,
+    answered: Answered,
+}
+
+impl Dress<'_> {
+    fn answer(&self, ctx: &Ctx, answer: Answer) -> Response {
+        match answer {
+            Answer::Json { body, etag } => self.json(ctx, body, etag),
+            Answer::Count(count) => text(count),
+            Answer::Download { content_type, name, bytes } => {
+                attachment(content_type, &name, bytes)
             }
         }
-        Answer::Count(count) => text(count),
-        Answer::Download { content_type, name, bytes } => attachment(content_type, &name, bytes),
+    }
+
+    fn json(&self, ctx: &Ctx, body: Bytes, etag: Option<String>) -> Response {
+        let known = |it: &String| lists::names_etag(self.sent, header::IF_NONE_MATCH, it);
+        let mut response = match etag.as_ref().is_some_and(known) {
+            true => empty(StatusCode::NOT_MODIFIED),
+            false => json_at(ctx.wanted().metadata, StatusCode::OK, body),
+        };
+        self.prefer.tell(self.answered, response.headers_mut());
+        match etag {
+            Some(etag) => with_etag(response, &etag),
+            None => response,
+        }
     }
 }
 
@@ -80,11 +106,6 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
         Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),
         None => Ok(()),
     }
-}
-
-fn matches(known: &HeaderValue, etag: &str) -> bool {
-    let known = known.to_str().unwrap_or_default();
-    known.trim() == "*" || known.split(',').any(|it| it.trim() == etag)
 }
 
 fn with_etag(mut response: Response, etag: &str) -> Response {

@@ -13,9 +13,10 @@ use http::{HeaderValue, StatusCode, header};
 use odata::csdl;
 use odata::json::write_string;
 
-use crate::api::json;
+use crate::api::json_at;
 use crate::model::MODEL;
 use crate::net::{Peer, Secure};
+use crate::service::Metadata;
 
 /// A path below a root.
 pub(super) struct Below<'p> {
@@ -91,10 +92,14 @@ fn is_host(text: &str) -> bool {
 }
 
 /// The service document (OData JSON 4.01, section 5).
-pub(super) fn service_document(root: &str) -> Response {
-    let mut out = b"{\"@odata.context\":".to_vec();
-    write_string(&mut out, &format!("{root}/$metadata"));
-    out.extend_from_slice(b",\"value\":[");
+pub(super) fn service_document(root: &str, metadata: Metadata) -> Response {
+    let mut out = b"{".to_vec();
+    if metadata != Metadata::None {
+        out.extend_from_slice(b"\"@odata.context\":");
+        write_string(&mut out, &format!("{root}/$metadata"));
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"value\":[");
     for (at, it) in MODEL.roots.iter().enumerate() {
         let kind = if it.singleton { "Singleton" } else { "EntitySet" };
         let (comma, name) = (if at > 0 { "," } else { "" }, it.name);
@@ -102,7 +107,7 @@ pub(super) fn service_document(root: &str) -> Response {
         out.extend_from_slice(item.as_bytes());
     }
     out.extend_from_slice(b"]}");
-    json(StatusCode::OK, out)
+    json_at(metadata, StatusCode::OK, out)
 }
 
 /// The model as CSDL.

@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use odata::bind::{Path, Step};
@@ -16,21 +16,24 @@ use odata::json::{self, Json};
 use odata::syntax;
 
 use crate::api::error::Error;
-use crate::api::operations::Operation;
-use crate::api::{Call, empty};
+use crate::api::operations::{Operation, Row};
+use crate::api::prefer::{Answered, Prefer, Return};
+use crate::api::{Call, empty, negotiate};
 use crate::model::MODEL;
 use crate::service::{
-    Created, Ctx, attachments, conversations, extended_properties, extensions, groups, limits,
-    mentions, posts, read, threads,
+    Created, Ctx, Metadata, attachments, conversations, extended_properties, extensions, groups,
+    limits, mentions, posts, read, threads,
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
-    let Call { ctx, row, path, parts, .. } = call;
-    let id = id_option(&parts, row.operation)?;
-    match carry_out(&ctx, row.operation, path.clone(), &parts, body, id).await {
+    let Call { mut ctx, row, path, parts, prefer, accepted, .. } = call;
+    let (metadata, id) = options(&parts, row, accepted)?;
+    ctx.set_metadata(metadata);
+    let (ctx, answer) = (&ctx, As { metadata, prefer });
+    match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
         // Whoever may not see a group's content hears that, whatever else is wrong with the request.
         Err(error @ (Error::Body(_) | Error::UnknownProperty(_) | Error::TooLarge(_))) => {
-            read::may_reach(&ctx, path).await?;
+            read::may_reach(ctx, path).await?;
             Err(error)
         }
         other => other,
@@ -43,9 +46,11 @@ async fn carry_out(
     path: Path,
     parts: &Parts,
     body: &mut Body,
-    id: Option<String>,
+    (id, answer): (Option<String>, As),
 ) -> Result<Response, Error> {
     use Operation as Op;
+    let created = |it: Created| Ok(answer.entity(StatusCode::CREATED, it));
+    let changed = |it| Ok(answer.entity(StatusCode::OK, it));
     match operation {
         Op::CreateGroup => {
             let record = entity(parts, body, path.entity()).await?;
@@ -190,31 +195,28 @@ async fn carry_out(
 }
 
 /// The options of a write: none is served but `$id`, where it names whom to remove, and `$format`.
-fn id_option(parts: &Parts, operation: Operation) -> Result<Option<String>, Error> {
+/// The level of metadata of the answer, and the id.
+fn options(
+    parts: &Parts,
+    row: &Row,
+    accepted: Option<Metadata>,
+) -> Result<(Metadata, Option<String>), Error> {
     let query = parts.uri.query().unwrap_or_default();
     let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
-    super::check_format(&mut options)?;
-    let by_id = matches!(operation, Operation::RemoveMemberById | Operation::RemoveOwnerById);
+    // The answer to a DELETE has no body that a client could refuse.
+    let bare = (row.method == Method::DELETE).then_some(Metadata::Minimal);
+    let metadata = negotiate::settle(&mut options, accepted.or(bare))?;
+    let by_id = matches!(row.operation, Operation::RemoveMemberById | Operation::RemoveOwnerById);
     let id = if by_id { options.id.take() } else { None };
     match options.names().first() {
         Some(name) => Err(Error::Url(format!("the query option {name} has no meaning here"))),
-        None => Ok(id),
+        None => Ok((metadata, id)),
     }
 }
 
 fn no_content((): ()) -> Result<Response, Error> {
     Ok(empty(StatusCode::NO_CONTENT))
-}
-
-fn created(created: Created) -> Result<Response, Error> {
-    entity_answer(StatusCode::CREATED, created)
-}
-
-fn changed(changed: Created) -> Result<Response, Error> {
-    let mut response = entity_answer(StatusCode::OK, changed)?;
-    response.headers_mut().remove(header::LOCATION);
-    Ok(response)
 }
 
 async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
@@ -233,15 +235,39 @@ async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Resul
     Ok(empty(StatusCode::ACCEPTED))
 }
 
-fn entity_answer(status: StatusCode, created: Created) -> Result<Response, Error> {
-    let mut response = super::json(status, created.body);
-    let headers = response.headers_mut();
-    for (name, text) in [(header::LOCATION, created.location), (header::ETAG, created.etag)] {
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(name, value);
+/// How an entity that was written is answered.
+#[derive(Clone, Copy, Default)]
+pub(super) struct As {
+    metadata: Metadata,
+    prefer: Prefer,
+}
+
+impl As {
+    /// The entity under `status`; where a client prefers `return=minimal`, only that it was written
+    /// (RFC 7240, section 4.2), and what its address is, if it is new (OData 4.0, part 1, section
+    /// 8.3.4).
+    pub(super) fn entity(self, status: StatusCode, written: Created) -> Response {
+        const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
+        let minimal = self.prefer.answer == Some(Return::Minimal);
+        let mut response = match minimal {
+            true => empty(StatusCode::NO_CONTENT),
+            false => super::json_at(self.metadata, status, written.body),
+        };
+        let answered = if minimal { Answered::Nothing } else { Answered::Written };
+        let headers = response.headers_mut();
+        self.prefer.tell(answered, headers);
+        let is_new = status == StatusCode::CREATED;
+        for (name, text, is_told) in [
+            (header::LOCATION, &written.location, is_new),
+            (ENTITY_ID, &written.location, is_new && minimal),
+            (header::ETAG, &written.etag, true),
+        ] {
+            if let (true, Ok(value)) = (is_told, HeaderValue::from_str(text)) {
+                headers.insert(name, value);
+            }
         }
+        response
     }
-    Ok(response)
 }
 
 async fn entity(

@@ -77,6 +77,10 @@ pub(crate) enum Source {
     ChangeKey,
     /// A complex value, its parts in the order of the type's properties.
     Complex(&'static [Source]),
+    /// What kind of text a body is, as it is stored: answers may show it as another.
+    BodyKind(&'static str),
+    /// A body, shown as it is stored or as the kind of text that was asked for.
+    Body { column: &'static str, kind: &'static str },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
     /// A column with a document as it was sent, JSON text.
@@ -246,8 +250,10 @@ mod tests {
                 let comparable = !matches!(
                     source,
                     Source::Shown(_)
-                        | Source::Blob(_)
                         | Source::Document(_)
+                        | Source::BodyKind(_)
+                        | Source::Body { .. }
+                        | Source::Blob(_)
                         | Source::PerCaller(_)
                         | Source::Null
                 );

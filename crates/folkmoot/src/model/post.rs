@@ -32,7 +32,10 @@ entity! {
         Property::boolean("hasAttachments").required().filterable().sortable()
             => Source::Bool("has_attachments");
         Property::complex("body", &ITEM_BODY)
-            => Source::Complex(&[Source::Exact("body_type"), Source::Shown("body")]);
+            => Source::Complex(&[
+                Source::BodyKind("body_type"),
+                Source::Body { column: "body", kind: "body_type" },
+            ]);
         Property::complex("from", &RECIPIENT).required().filterable()
             => recipient!("from_name", "from_address");
         Property::complex("sender", &RECIPIENT).filterable()

@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::ids;
-use crate::service::{Ctx, read};
+use crate::service::{Ctx, Wanted, read};
 
 /// The numbers of a group and its tenant, which rise with each change of theirs.
 pub(crate) type Stamps = (u64, u64);
@@ -74,10 +74,12 @@ impl Question {
         }
         let (group, tenant) = (ids::parse(text)?, ctx.caller.tenant.0);
         let app = ctx.caller.app.as_deref().unwrap_or_default();
-        let mut key = Vec::with_capacity(96 + app.len() + ctx.root.len() + address.len());
+        let mut key = Vec::with_capacity(112 + app.len() + ctx.root.len() + address.len());
         key.extend_from_slice(tenant.as_bytes());
         key.extend_from_slice(ctx.caller.user.map(|it| it.0).unwrap_or_default().as_bytes());
-        key.push(ctx.annotations.into());
+        let Wanted { metadata, body, page_max } = ctx.wanted;
+        key.extend_from_slice(&[metadata as u8, body.map_or(0, |it| it as u8 + 1)]);
+        key.extend_from_slice(&page_max.unwrap_or_default().to_be_bytes());
         // None of the three can hold a zero byte: they came in as lines of HTTP.
         for text in [app, &ctx.root, address] {
             key.extend_from_slice(text.as_bytes());

@@ -13,6 +13,8 @@ use crate::store::plan::PageSizes;
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Nesting of a JSON body.
 pub(crate) const JSON_DEPTH_MAX: usize = 32;
+/// Bytes of a `client-request-id` that is given back; what is longer is not taken for an id.
+pub(crate) const CLIENT_REQUEST_ID_MAX: usize = 256;
 /// Code points of a topic.
 pub(crate) const TOPIC_CHARS_MAX: usize = 255;
 /// Code points of a preview that a client declares.

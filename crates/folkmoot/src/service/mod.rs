@@ -22,6 +22,8 @@ pub(crate) mod users;
 
 pub(crate) use error::Error;
 
+pub(crate) use crate::store::form::{BodyType, Metadata, Wanted};
+
 use std::sync::Arc;
 
 use odata::bind::{Path, Step};
@@ -33,6 +35,7 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
 use crate::store::feed::Actor;
+use crate::store::form::Form;
 use crate::store::{self, Store, blobs, tenants, work};
 
 /// How long a blob is kept that nothing refers to: an upload has that long to be used.
@@ -50,8 +53,8 @@ pub(crate) struct Ctx {
     caller: Caller,
     /// What links in the answer begin with, such as `https://host/v1.0`.
     root: String,
-    /// Whether `@odata.*` annotations other than links and counts are wanted.
-    annotations: bool,
+    /// How the answer is to be written.
+    wanted: Wanted,
     /// ETags, one of which what is changed must have; none: any.
     if_match: Vec<String>,
     /// Whether to do as real Graph does, where it does less.
@@ -136,21 +139,13 @@ impl Service {
         &self,
         caller: Caller,
         root: String,
-        annotations: bool,
+        wanted: Wanted,
         if_match: Vec<String>,
         strict: bool,
     ) -> Ctx {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        Ctx {
-            store,
-            clock,
-            answers: self.answers.clone(),
-            caller,
-            root,
-            annotations,
-            if_match,
-            strict,
-        }
+        let answers = self.answers.clone();
+        Ctx { store, clock, answers, caller, root, wanted, if_match, strict }
     }
 }
 
@@ -178,6 +173,25 @@ impl Ctx {
     /// Whether to do as real Graph does, where it does less.
     pub(crate) fn is_strict(&self) -> bool {
         self.strict
+    }
+
+    /// How the answer is to be written.
+    pub(crate) fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// Takes another level of metadata than what the request's head asked for.
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
+        self.wanted.metadata = metadata;
+    }
+
+    fn form(&self) -> Form<'_> {
+        Form { wanted: self.wanted, root: &self.root, pages: limits::PAGES }
+    }
+
+    /// Whether `@odata.*` annotations other than links and counts are written.
+    fn annotations(&self) -> bool {
+        self.wanted.metadata != Metadata::None
     }
 
     fn now(&self) -> DateTimeOffset {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
-use crate::service::{Created, Ctx, Error, limits};
+use crate::service::{Created, Ctx, Error, Metadata, limits};
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, PageEnd};
@@ -86,16 +86,16 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
         at.access.may_read()?;
     }
     match request.path.steps.last() {
-        Some(Step::Count) => count(tx, request, &at).await,
+        Some(Step::Count) => count(tx, ctx, request, &at).await,
         Some(Step::Value) => download(tx, &at).await,
         _ if at.single => {
             let mut body = b"{".to_vec();
             let url = format!("{}/{}", ctx.root, at.url);
-            if ctx.annotations {
+            if ctx.annotations() {
                 let context = entity_context(ctx, &at, &select_list(request));
                 push_member(&mut body, "@odata.context", &context);
             }
-            let found = entity(tx, &at, &request.query, ctx.annotations, &url, &mut body);
+            let found = entity(tx, ctx, &at, &request.query, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
             // Expanded entities have versions of their own, which the ETag does not cover; nor does it
@@ -111,13 +111,13 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
 /// Writes one entity's members to `body`, which holds the opening brace and perhaps annotations.
 async fn entity(
     tx: &mut Tx,
+    ctx: &Ctx,
     at: &Target,
     query: &Query,
-    annotations: bool,
     url: &str,
     body: &mut Vec<u8>,
 ) -> Result<Option<Found>, Error> {
-    let node = Node::new(tx.db(), query, &at.access, at.declared, annotations, limits::PAGES);
+    let node = Node::new(tx.db(), query, &at.access, at.declared, ctx.form());
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
@@ -126,13 +126,10 @@ async fn entity(
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node =
-        Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.annotations, limits::PAGES);
-    // Only a page with another before or after it needs one.
-    let fingerprint = || read::fingerprint(&request.options);
+    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form());
     let after = match &request.query.skip_token {
         Some(token) => {
-            let key = skiptoken::decode(token, fingerprint())?;
+            let key = skiptoken::decode(token, read::fingerprint(&request.options))?;
             if !node.fits(&key) {
                 return Err(skiptoken::Refused::Malformed.into());
             }
@@ -141,7 +138,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         None => None,
     };
     let mut body = b"{".to_vec();
-    if ctx.annotations {
+    if ctx.annotations() {
         let list = select_list(request);
         let context = format!("{}/$metadata#{}{list}", ctx.root, at.context);
         push_member(&mut body, "@odata.context", &context);
@@ -159,8 +156,9 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     body.push(b']');
     if let PageEnd::After(key) = end {
         let mut options = request.options.clone();
+        node.keep_page(&mut options);
         options.skip = None;
-        options.skip_token = Some(skiptoken::encode(fingerprint(), &key));
+        options.skip_token = Some(skiptoken::encode(read::fingerprint(&options), &key));
         let query = syntax::print_query(&options);
         body.push(b',');
         let link = format!("{}/{}?{query}", ctx.root, request.self_path);
@@ -170,8 +168,8 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     Ok(Answer::Json { body: body.into(), etag: None })
 }
 
-async fn count(tx: &mut Tx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, false, limits::PAGES);
+async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
+    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form());
     Ok(Answer::Count(read::count(tx, &node, at.place).await?))
 }
 
@@ -195,7 +193,7 @@ pub(crate) async fn written(
 ) -> Result<(Vec<u8>, String), Error> {
     let mut body = opened(ctx, at, type_sent);
     let url = format!("{}/{}", ctx.root, at.url);
-    let found = entity(tx, at, query, ctx.annotations, &url, &mut body).await?;
+    let found = entity(tx, ctx, at, query, &url, &mut body).await?;
     Ok((body, etag(found.ok_or(Error::ItemNotFound)?.version)))
 }
 
@@ -268,17 +266,19 @@ pub(crate) fn made(
     if body.len() > 1 {
         body.push(b',');
     }
-    let node = Node::new(tx.db(), query, &at.access, false, ctx.annotations, limits::PAGES);
-    let found = read::made(tx, &node, columns, &mut body)?;
+    let node = Node::new(tx.db(), query, &at.access, false, ctx.form());
+    let url = format!("{}/{}", ctx.root, at.url);
+    let found = read::made(tx, &node, columns, &url, &mut body)?;
     Ok((body, etag(found.version)))
 }
 
 /// The beginning of the answer to a write.
 fn opened(ctx: &Ctx, at: &Target, type_sent: Option<&str>) -> Vec<u8> {
     let mut body = b"{".to_vec();
-    if ctx.annotations {
+    if ctx.annotations() {
         push_member(&mut body, "@odata.context", &entity_context(ctx, at, ""));
-        if let Some(ty) = type_sent {
+        // At the full level the entity says its type itself.
+        if let Some(ty) = type_sent.filter(|_| ctx.wanted.metadata == Metadata::Minimal) {
             body.push(b',');
             push_member(&mut body, "@odata.type", ty);
         }
@@ -291,6 +291,7 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
     Query {
         entity: &entity.edm,
         select: None,
+        dynamic: true,
         expand: Vec::new(),
         documents: Vec::new(),
         filter: None,

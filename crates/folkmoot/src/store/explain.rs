@@ -7,6 +7,7 @@ use odata::syntax::{Limits, parse_query};
 
 use super::both::on_each;
 use super::dialect::Db;
+use super::form::{Form, Metadata, Wanted};
 use super::plan::{Node, PageSizes, Parent, Place};
 use super::sql::{Bind, Statement};
 use super::{Error, Store, Tx};
@@ -16,7 +17,11 @@ use crate::ids::{GroupId, TenantId, UserId};
 use crate::model::{ATTACHMENT, CONVERSATION, Entity, GROUP, Link, MODEL, POST, THREAD, USER};
 
 const LIMITS: Limits = Limits { depth: 8, nodes: 50, expand_depth: 3, items: 20, segments: 20 };
-const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };
+const FORM: Form<'static> = Form {
+    wanted: Wanted { metadata: Metadata::Minimal, body: None, page_max: None },
+    root: "",
+    pages: PageSizes { default: 20, max: 1_000 },
+};
 
 fn id(number: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(number)
@@ -156,7 +161,7 @@ async fn check(store: &Store, db: Db) {
         } else {
             Access::to_tenant(caller())
         };
-        let node = Node::new(db, &query, &access, false, true, PAGES);
+        let node = Node::new(db, &query, &access, false, FORM);
         let place = match parent {
             None => Place::Set,
             Some((parent, navigation)) => {

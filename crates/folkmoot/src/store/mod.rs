@@ -20,6 +20,7 @@ mod error;
 #[cfg(test)]
 mod explain;
 pub(crate) mod feed;
+pub(crate) mod form;
 pub(crate) mod groups;
 pub(crate) mod index;
 mod keys;

@@ -5,13 +5,15 @@
 //! caller may not see.
 
 use odata::bind::{OrderKey, Query};
-use odata::edm::{Navigation, Property, Published};
+use odata::edm::{Navigation, Property, Published, Root};
+use odata::syntax::Options;
 use uuid::Uuid;
 
 use crate::access::{Access, Content};
 use crate::ids::GroupId;
-use crate::model::{Entity, Link, entity_of};
+use crate::model::{Entity, Link, MODEL, entity_of};
 use crate::store::dialect::Db;
+use crate::store::form::Form;
 use crate::store::predicate::{self, Operand};
 use crate::store::render::{CALLER, Program};
 use crate::store::sql::{Bind, Statement};
@@ -22,6 +24,7 @@ pub(crate) struct Node<'q> {
     pub(super) entity: &'static Entity,
     pub(super) access: &'q Access,
     pub(super) query: &'q Query,
+    pub(super) form: Form<'q>,
     pub(super) program: Program,
     pub(super) keys: Vec<Key>,
     /// Columns that are not shown: the id, the group's id, the sort keys.
@@ -42,7 +45,7 @@ pub(super) struct Hidden {
 /// An expanded navigation.
 pub(super) struct Expanded<'q> {
     pub(super) navigation: &'static Navigation,
-    pub(super) options: &'q odata::syntax::Options,
+    pub(super) options: &'q Options,
     pub(super) node: Node<'q>,
 }
 
@@ -82,6 +85,14 @@ pub(crate) enum Place {
 
 /// A derived type of an abstract one, by its place among them.
 pub(crate) type Kind = i64;
+/// How an entity was come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'u> {
+    /// Through the collection with this address.
+    Collection(&'u str),
+    /// By this address of its own.
+    Entity(&'u str),
+}
 
 /// How much may be in an answer.
 #[derive(Clone, Copy, Debug)]
@@ -100,20 +111,17 @@ impl<'q> Node<'q> {
         query: &'q Query,
         access: &'q Access,
         declared: bool,
-        annotations: bool,
-        sizes: PageSizes,
+        form: Form<'q>,
     ) -> Node<'q> {
         let entity = entity_of(query.entity);
-        let beta = false;
-        let mut shown = shown(entity, query, beta);
+        let mut shown = shown(entity, query, form.is_beta());
         shown.extend(&query.documents);
-        let mut program =
-            Program::new(entity, &shown, annotations, declared, query.select.is_none());
+        let mut program = Program::new(entity, &shown, declared, query, form);
         let keys = keys(entity, &query.order_by);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
             let declared = item.navigation.declared.is_some();
-            let node = Node::new(db, &item.query, access, declared, annotations, sizes);
+            let node = Node::new(db, &item.query, access, declared, form);
             let (navigation, options) = (item.navigation, &item.options);
             expand.push(Expanded { navigation, options, node });
         }
@@ -123,9 +131,28 @@ impl<'q> Node<'q> {
             version: program.column("t0.version".into()),
             keys: keys.iter().map(|key| program.column(key.operand.sql.clone())).collect(),
         };
-        let page = query.top.unwrap_or(sizes.default).min(sizes.max);
-        let page = usize::try_from(page).unwrap_or(usize::MAX);
-        Node { db, entity, access, query, program, keys, hidden, expand, page }
+        let page = usize::try_from(form.page(query.top)).unwrap_or(usize::MAX);
+        Node { db, entity, access, query, form, program, keys, hidden, expand, page }
+    }
+
+    /// The own address of the entity with this id, for links to it. What has a set at the root is
+    /// found there, whatever the way to it.
+    pub(super) fn own(&self, id: Uuid, way: Way<'_>) -> String {
+        let id = id.hyphenated();
+        let is_its = |set: &&Root| !set.singleton && std::ptr::eq((set.entity)(), &self.entity.edm);
+        match (MODEL.roots.iter().find(is_its), way) {
+            (Some(set), _) => format!("{}/{}/{id}", self.form.root, set.name),
+            (None, Way::Collection(url)) => format!("{url}/{id}"),
+            (None, Way::Entity(url)) => url.to_owned(),
+        }
+    }
+
+    /// Writes the page's size into the options of the link to the next one, where it was asked for by
+    /// a header: who follows a link need not repeat that.
+    pub(crate) fn keep_page(&self, options: &mut Options) {
+        if self.form.wanted.page_max.is_some() {
+            options.top = u64::try_from(self.page).ok();
+        }
     }
 
     /// Whether `key`, which a client sent, can be the sort key of a row.

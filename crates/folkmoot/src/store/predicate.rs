@@ -92,6 +92,8 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::Complex(_)
         | Source::PerCaller(_)
         | Source::Document(_)
+        | Source::BodyKind(_)
+        | Source::Body { .. }
         | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }

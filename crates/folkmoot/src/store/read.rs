@@ -3,6 +3,8 @@
 //! **Invariant:** an answer holds at most as many rows as its budget, counted over all its levels; a
 //! read that would need more fails and says so.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -10,8 +12,9 @@ use uuid::Uuid;
 use crate::model::{Entity, Source};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
-use crate::store::plan::{self, Node, Parent, Place};
+use crate::store::plan::{self, Node, Parent, Place, Way};
 use crate::store::predicate;
+use crate::store::render::write_ways;
 use crate::store::skiptoken;
 use crate::store::sql::{Bind, Statement};
 
@@ -89,7 +92,7 @@ pub(crate) async fn page(
         budget.spend()?;
         rows += 1;
         out.extend_from_slice(if rows > 1 { b",{" } else { b"{" });
-        node.program.write(&row, &blobs, out)?;
+        node.write(&row, &blobs, Way::Collection(url), out)?;
         out.push(b'}');
         if rows == node.page || out.len() > budget.bytes {
             last = Some(node.key_of(&row)?);
@@ -108,7 +111,7 @@ async fn page_with_expansions(
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
-    let mut rows = written(tx, node, statement, budget, out.len()).await?;
+    let mut rows = written(tx, node, statement, url, budget, out.len()).await?;
     let mut more = rows.len() > node.page;
     rows.truncate(node.page);
     let mut last = None;
@@ -131,6 +134,7 @@ async fn written(
     tx: &mut Tx,
     node: &Node<'_>,
     statement: &Statement,
+    url: &str,
     budget: &mut Budget,
     mut bytes: usize,
 ) -> Result<Vec<(Vec<u8>, Written)>, Error> {
@@ -141,7 +145,7 @@ async fn written(
             budget.spend()?;
         }
         let mut json = Vec::new();
-        node.program.write(&row, &blobs, &mut json)?;
+        node.write(&row, &blobs, Way::Collection(url), &mut json)?;
         bytes += json.len();
         rows.push((json, node.written(&row)?));
         // One row more than fits, so that a next page shows.
@@ -167,7 +171,7 @@ pub(crate) async fn one(
     budget.spend()?;
     let row = tx
         .first(&statement.sql, &statement.binds, |row| {
-            node.program.write(&row, &blobs, out)?;
+            node.write(&row, &blobs, Way::Entity(url), out)?;
             node.written(&row)
         })
         .await?;
@@ -177,16 +181,17 @@ pub(crate) async fn one(
 }
 
 /// Writes the members of an entity that was just written, from the columns that were, to `out`: what
-/// [`one`] would write, without a statement.
+/// [`one`] would write, without a statement. `url` is the entity's own.
 pub(crate) fn made(
     tx: &Tx,
     node: &Node<'_>,
     columns: &[(&'static str, Bind<'_>)],
+    url: &str,
     out: &mut Vec<u8>,
 ) -> Result<Found, Error> {
     let row = node.program.order(columns)?;
     let row = Row::Made(&row);
-    node.program.write(&row, tx.blobs(), out)?;
+    node.write(&row, tx.blobs(), Way::Entity(url), out)?;
     Ok(Found { version: row.int(node.hidden.version)? })
 }
 
@@ -205,6 +210,9 @@ fn expansions<'a>(
             let name = item.navigation.name;
             let Some(link) = node.entity.link(item.navigation) else { continue };
             let place = Place::Under(parent, link, None);
+            if node.form.is_full() {
+                write_ways(item.navigation, &node.own(parent.id, Way::Entity(url)), out);
+            }
             out.extend_from_slice(format!(",\"{name}\":").as_bytes());
             if !item.navigation.collection {
                 let mut inner = Vec::new();
@@ -231,6 +239,7 @@ fn expansions<'a>(
             let more = match end {
                 PageEnd::Last => false,
                 PageEnd::After(key) => {
+                    item.node.keep_page(&mut options);
                     options.skip = None;
                     options.skip_token = Some(skiptoken::encode(fingerprint(&options), &key));
                     true
@@ -318,6 +327,20 @@ pub(crate) fn fingerprint(options: &odata::syntax::Options) -> u64 {
 }
 
 impl Node<'_> {
+    fn write(
+        &self,
+        row: &Row<'_>,
+        blobs: &Path,
+        way: Way<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let own = match self.form.is_full() {
+            true => self.own(row.id(self.hidden.id)?, way),
+            false => String::new(),
+        };
+        self.program.write(row, blobs, &own, out)
+    }
+
     fn key_of(&self, row: &Row<'_>) -> Result<Vec<Bind<'static>>, Error> {
         self.hidden.keys.iter().map(|at| row.bind(*at)).collect()
     }

@@ -3,11 +3,16 @@
 //! **Invariant:** names, order and form of what is written come from the model alone. Bytes go from
 //! the database's row straight into the body; nothing is built in between.
 
+mod full;
+
+pub(super) use full::write_ways;
+
 use std::borrow::Cow;
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use odata::bind::Query;
 use odata::edm::{EntityType, Primitive, Property, Type};
 use odata::json::{self, Json, write_string};
 use odata::value::{DateTimeOffset, write_guid};
@@ -16,7 +21,9 @@ use crate::model::{Entity, MODEL, Source};
 use crate::store::blobs;
 use crate::store::driver::Row;
 use crate::store::error::Error;
+use crate::store::form::{BodyType, Form, Metadata};
 use crate::store::sql::Bind;
+use crate::text;
 
 /// Stands for the calling user in an expression of the model.
 pub(super) const CALLER: &str = "{caller}";
@@ -24,6 +31,10 @@ pub(super) const CALLER: &str = "{caller}";
 /// What is written of each row, and the columns that it needs.
 #[derive(Debug, Default)]
 pub(super) struct Program {
+    /// What `odata.metadata=full` writes around them.
+    links: Option<full::Links>,
+    /// What bodies are shown as, where that was asked for.
+    body: Option<BodyType>,
     fields: Vec<Field>,
     /// SQL expressions, in the order of the select list.
     columns: Vec<String>,
@@ -74,6 +85,11 @@ enum Shape {
         group: usize,
         hash: usize,
     },
+    Body {
+        content: usize,
+        kind: usize,
+        shown: BodyType,
+    },
     Dynamic {
         object: usize,
         annotations: bool,
@@ -91,57 +107,79 @@ pub(crate) fn etag(version: i64) -> String {
 }
 
 impl Program {
-    /// The program for `properties` of `entity`, whose table goes by the name `t0`.
+    /// The program for `properties` of `entity`, whose table goes by the name `t0`; `typed`: what
+    /// leads here is declared with a wider type.
     pub(super) fn new(
         entity: &'static Entity,
         properties: &[&'static Property],
-        with_annotations: bool,
         typed: bool,
-        all: bool,
+        query: &Query,
+        form: Form<'_>,
     ) -> Program {
-        let mut program = Program::default();
-        if with_annotations {
+        let (all, full) = (query.select.is_none(), form.is_full());
+        let mut program = Program { body: form.wanted.body, ..Program::default() };
+        if full {
+            let expanded = |name| query.expand.iter().any(|it| it.navigation.name == name);
+            let onward = entity.edm.navigations.iter();
+            let onward =
+                onward.filter(|it| all && it.published.is_in(form.is_beta()) && !expanded(it.name));
+            program.links = Some(full::Links::of(entity, onward));
+        }
+        if form.wanted.metadata != Metadata::None {
             let version = program.column("t0.version".into());
             program.field("@odata.etag", Shape::ETag(version));
             if !entity.edm.derived.is_empty() {
                 let kind = program.column("t0.kind".into());
                 program.field("@odata.type", Shape::Kind(kind, &entity.edm));
-            } else if typed {
+            } else if typed || full {
                 let ty = format!("\"#{}.{}\"", MODEL.namespace, entity.edm.name);
                 program.field("@odata.type", Shape::Constant(ty.into()));
             }
         }
+        if full {
+            program.media_type(entity);
+        }
         for property in properties {
             let is_annotation = property.name.starts_with('@');
-            if is_annotation && !with_annotations {
+            if is_annotation && form.wanted.metadata == Metadata::None {
                 continue;
             }
+            let start = program.fields.len();
+            if full && !is_annotation {
+                program.type_of(property);
+            }
             let shape = program.shape(property, entity.source(property));
-            program.field(property.name, shape);
-            let when = match (&property.only, &program.fields.last().map(|it| &it.shape)) {
-                (&[], Some(Shape::Time { at, .. })) if is_annotation => When::Known(*at),
-                (&[], _) => When::Always,
-                (only, _) => {
-                    let kinds = entity.edm.derived.iter().enumerate();
-                    let mine = kinds.filter(|(_, it)| only.contains(&it.name));
-                    let bits = mine.fold(0, |bits, (at, _)| bits | 1 << at);
-                    When::Kind { column: program.column("t0.kind".into()), bits }
-                }
+            let when = match (property.only, &shape) {
+                ([], Shape::Time { at, .. }) if is_annotation => When::Known(*at),
+                ([], _) => When::Always,
+                (only, _) => program.of_kinds(entity, only),
             };
-            if let Some(field) = program.fields.last_mut() {
+            program.field(property.name, shape);
+            for field in &mut program.fields[start..] {
                 field.when = when;
             }
         }
         // What is not declared cannot be selected by name: it comes with everything or not at all.
-        if entity.edm.open && all {
+        if entity.edm.open && query.dynamic {
             let extra = program.column("t0.extra".into());
             program.fields.push(Field {
                 lead: Vec::new(),
-                shape: Shape::Dynamic { object: extra, annotations: with_annotations },
+                shape: Shape::Dynamic {
+                    object: extra,
+                    annotations: form.wanted.metadata != Metadata::None,
+                },
                 when: When::Always,
             });
         }
         program
+    }
+
+    /// In the rows of these derived types.
+    fn of_kinds(&mut self, entity: &'static Entity, types: &[&str]) -> When {
+        let kinds = entity.edm.derived.iter().enumerate();
+        let mine = kinds.filter(|(_, it)| types.contains(&it.name));
+        let bits = mine.fold(0, |bits, (at, _)| bits | 1 << at);
+        When::Kind { column: self.column("t0.kind".into()), bits }
     }
 
     /// The place of an expression in the select list, added where it is not there yet.
@@ -172,11 +210,12 @@ impl Program {
     }
 
     fn field(&mut self, name: &str, shape: Shape) {
-        let lead = lead(name, self.fields.is_empty());
+        let lead = lead(name, self.fields.is_empty() && self.links.is_none());
         self.fields.push(Field { lead, shape, when: When::Always });
     }
 
     fn shape(&mut self, property: &'static Property, source: Source) -> Shape {
+        let body = self.body;
         let mut at = |column: &str| self.column(format!("t0.{column}"));
         match source {
             Source::Id(column) => Shape::Id(at(column)),
@@ -202,6 +241,14 @@ impl Program {
                 }
             }
             Source::Null => Shape::Constant("null".into()),
+            Source::BodyKind(column) => match body {
+                None => Shape::Text(at(column)),
+                Some(shown) => Shape::Constant(format!("\"{}\"", shown.name()).into()),
+            },
+            Source::Body { column, kind } => match body {
+                None => Shape::Text(at(column)),
+                Some(shown) => Shape::Body { content: at(column), kind: at(kind), shown },
+            },
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));
                 let content = "(select b.content from blobs b \
@@ -216,20 +263,29 @@ impl Program {
         let mut fields = Vec::with_capacity(parts.len());
         for (part, source) in ty.properties.iter().zip(parts) {
             let shape = self.shape(part, *source);
+            if self.links.is_some() {
+                fields.extend(full::complex_types(property, part, fields.is_empty()));
+            }
             let lead = lead(part.name, fields.is_empty());
             fields.push(Field { lead, shape, when: When::Always });
         }
         Shape::Complex(fields)
     }
 
-    /// Writes the members of a row's object, without its braces.
+    /// Writes the members of a row's object, without its braces. `own` is the entity's own address,
+    /// where links are written.
     pub(super) fn write(
         &self,
         row: &Row<'_>,
         blobs: &Path,
+        own: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        write_fields(&self.fields, row, blobs, out)
+        let Some(links) = &self.links else { return write_fields(&self.fields, row, blobs, out) };
+        links.write_own(own, out);
+        write_fields(&self.fields, row, blobs, out)?;
+        links.write_onward(own, out);
+        Ok(())
     }
 }
 
@@ -294,6 +350,7 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
         | Shape::Bool(at)
         | Shape::Int(at)
         | Shape::Json(at)
+        | Shape::Body { content: at, .. }
         | Shape::Time { at, .. }
             if row.is_null(*at)? =>
         {
@@ -306,6 +363,14 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
         }
         Shape::Name(at, "") | Shape::Text(at) => write_string(out, row.text(*at)?),
         Shape::Name(at, prefix) => write_string(out, &format!("{prefix}{}", row.text(*at)?)),
+        Shape::Body { content, kind, shown } => {
+            let (text, kind) = (row.text(*content)?, row.text(*kind)?);
+            match shown {
+                _ if kind == shown.name() => write_string(out, text),
+                BodyType::Text => write_string(out, &text::html_to_text(text)),
+                BodyType::Html => write_string(out, &text::text_to_html(text)),
+            }
+        }
         Shape::Bool(at) => {
             out.extend_from_slice(if row.bool(*at)? { b"true" } else { b"false" });
         }

@@ -180,3 +180,20 @@ fn of_a_thread() {
     let why = ada.post(&reply, &json!({"post": {"newParticipants": people(499, 2)}}));
     assert!(why.refused(400, "Request_BadRequest").contains("newParticipants"));
 }
+
+#[test]
+fn an_id_that_is_none_is_not_given_back() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let with = |id: &str| ada.send("GET", "/v1.0/groups/x", &[("client-request-id", id)], b"");
+    let (long, longest) = ("x".repeat(257), "x".repeat(256));
+    for id in ["", "caf\u{e9}", &long] {
+        let answer = with(id);
+        assert_eq!(answer.header("client-request-id"), answer.header("request-id"), "{id}");
+        let inner = &answer.json()["error"]["innerError"];
+        assert_eq!(inner["client-request-id"], inner["request-id"], "{id}");
+    }
+    let answer = with(&longest);
+    assert_eq!(answer.header("client-request-id"), Some(longest.as_str()));
+    assert_eq!(answer.json()["error"]["innerError"]["client-request-id"], longest);
+}

@@ -70,16 +70,6 @@ fn an_entity_has_an_etag_and_a_304() {
 }
 
 #[test]
-fn a_head_is_a_get_without_its_body() {
-    let server = Server::ephemeral();
-    let ada = server.user("ada@example.org");
-    let get = ada.get("/v1.0/me");
-    let head = ada.send("HEAD", "/v1.0/me", &[], b"");
-    assert_eq!(head.status, 200);
-    assert_eq!(head.header("Content-Length"), get.header("Content-Length"));
-}
-
-#[test]
 fn what_is_not_served_says_what_is() {
     let server = Server::ephemeral();
     let ada = server.user("ada@example.org");

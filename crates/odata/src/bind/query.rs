@@ -43,6 +43,7 @@ pub fn bind_query(
     Ok(Query {
         entity,
         select: select(model, entity, &options.select, &expand)?,
+        dynamic: options.select.is_empty() || options.select.iter().any(|it| it[..] == ["*"]),
         filter: filter.map(|it| Binder::new(model, entity, "$filter").predicate(it)).transpose()?,
         order_by: order_by(model, entity, &options.order_by)?,
         expand,

@@ -131,6 +131,16 @@ fn read(stream: &mut impl BufRead, no_body: bool) -> std::io::Result<Response> {
             response.body = vec![0; length];
             stream.read_exact(&mut response.body)?;
         }
+        None if response.header("transfer-encoding") == Some("chunked") => loop {
+            let size = usize::from_str_radix(&line(stream)?, 16).unwrap();
+            let mut chunk = vec![0; size];
+            stream.read_exact(&mut chunk)?;
+            response.body.extend(chunk);
+            line(stream)?;
+            if size == 0 {
+                break;
+            }
+        },
         None => {
             stream.read_to_end(&mut response.body)?;
         }
