@@ -8,6 +8,7 @@ mod access;
 mod bad_input;
 mod check;
 mod cli;
+mod clients;
 mod conversations;
 mod coverage;
 mod crash;
