@@ -182,6 +182,7 @@ operations! {
     ListAttachments: GET "post/attachments", READ, READ, NotToApps;
     GetAttachment: GET "fileAttachment", READ, READ, NotToApps;
     GetAttachmentValue: GET "fileAttachment/$value", READ, READ, NotToApps;
+    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps;
 }
 
 /// The shape of a bound path, and whether it asks for a count.
@@ -197,6 +198,10 @@ pub(crate) fn shape(path: &Path) -> (String, bool) {
                 at = (navigation.target)().name;
             }
             Step::Property(property) => shape = format!("{shape}/{}", property.name),
+            // One bound to a collection hangs on the navigation that led there.
+            Step::Action(action) if action.on_collection => {
+                shape = format!("{shape}/{}", action.name);
+            }
             Step::Action(action) => shape = format!("{at}/{}", action.name),
             Step::Cast(_) => {}
             Step::Count => count = true,

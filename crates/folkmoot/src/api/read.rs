@@ -9,13 +9,17 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use odata::bind::{Path, Step, bind_query};
 use odata::syntax::{self, Options};
+use tokio_util::io::ReaderStream;
 
 use crate::api::error::Error;
 use crate::api::{Call, empty, json};
 use crate::model::MODEL;
 use crate::service::answers::Question;
 use crate::service::limits;
-use crate::service::read::{self, Answer, Read};
+use crate::service::read::{self, Answer, Download, Read, Stored};
+
+/// Bytes of a file that are in memory while it is sent.
+const READ_BYTES: usize = 64 * 1024;
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let address = call.parts.uri.path_and_query().map_or("/", |it| it.as_str());
@@ -59,7 +63,7 @@ fn dress(answer: Answer, parts: &Parts) -> Response {
             }
         }
         Answer::Count(count) => text(count),
-        Answer::Download { content_type, name, bytes } => attachment(content_type, &name, bytes),
+        Answer::Download(it) => attachment(it),
     }
 }
 
@@ -101,14 +105,25 @@ fn text(count: i64) -> Response {
 }
 
 /// What somebody else has uploaded: to be saved, never to be shown as a page of this server's.
-fn attachment(content_type: Option<String>, name: &str, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+fn attachment(it: Download) -> Response {
+    let Download { content_type, name, bytes } = it;
+    let (body, size) = match bytes {
+        Stored::Bytes(bytes) => (Body::from(bytes), None),
+        Stored::File(file, size) => {
+            let file = tokio::fs::File::from_std(file);
+            (Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES)), Some(size))
+        }
+    };
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
     let content_type = content_type
         .and_then(|it| HeaderValue::from_str(&it).ok())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // RFC 6266: the name in UTF-8, percent-encoded as RFC 8187 says.
-    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
     let disposition = format!("attachment; filename*=UTF-8''{name}");
     let disposition =
         HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));

@@ -10,15 +10,16 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use odata::bind::{Path, Step};
-use odata::decode::{Argument, DecodeError, Record, decode_entity, decode_parameters};
+use odata::decode::{Argument, DecodeError, Field, Record, decode_entity, decode_parameters};
 use odata::edm::{Action, EntityType};
-use odata::json::{self, Json};
+use odata::json::{self, Json, write_string};
 use odata::syntax;
 
 use crate::api::error::Error;
 use crate::api::operations::Operation;
-use crate::api::{Call, empty};
+use crate::api::{Call, empty, upload};
 use crate::model::MODEL;
+use crate::service::uploads::{self, Opened};
 use crate::service::{Created, Ctx, conversations, groups, limits, posts, read, threads};
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
@@ -84,12 +85,16 @@ async fn carry_out(
         }
         Op::DeleteThread => no_content(threads::delete(ctx, path).await?),
         Op::ReplyToThread | Op::ReplyToPost => {
-            let Some(Step::Action(action)) = path.steps.last() else {
-                return Err(Error::Url("an action was expected at the end of the path".into()));
-            };
-            let record = parameter(parts, body, action).await?;
+            let record = parameter(parts, body, action(&path)?).await?;
             posts::reply(ctx, path, record).await?;
             Ok(empty(StatusCode::ACCEPTED))
+        }
+        Op::CreateUploadSession => {
+            let item = argument(parts, body, action(&path)?).await?;
+            let annotations = ctx.annotations();
+            let context = format!("{}/$metadata#microsoft.graph.uploadSession", ctx.root());
+            let session = uploads::create(ctx, path, &item).await?;
+            Ok(opened(&session, annotations.then_some(&context)))
         }
         // Named one by one, so that a new operation does not compile before it is carried out.
         Op::ListGroups
@@ -135,7 +140,7 @@ fn no_content((): ()) -> Result<Response, Error> {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn created(created: Created) -> Result<Response, Error> {
+pub(super) fn created(created: Created) -> Result<Response, Error> {
     let mut response = super::json(StatusCode::CREATED, created.body);
     let headers = response.headers_mut();
     for (name, text) in [(header::LOCATION, created.location), (header::ETAG, created.etag)] {
@@ -161,15 +166,60 @@ async fn parameter(
     body: &mut Body,
     action: &'static Action,
 ) -> Result<Record, Error> {
+    let arguments = arguments(parts, body, action).await?;
+    let record = arguments.into_iter().find_map(|argument| match argument {
+        Argument::Record(record) => Some(record),
+        Argument::Field(_) => None,
+    });
+    record.ok_or_else(|| no_parameter(action))
+}
+
+/// The value that is the one parameter of an action.
+async fn argument(parts: &Parts, body: &mut Body, action: &'static Action) -> Result<Field, Error> {
+    let arguments = arguments(parts, body, action).await?;
+    let field = arguments.into_iter().find_map(|argument| match argument {
+        Argument::Field(field) => Some(field),
+        Argument::Record(_) => None,
+    });
+    field.ok_or_else(|| no_parameter(action))
+}
+
+async fn arguments(
+    parts: &Parts,
+    body: &mut Body,
+    action: &'static Action,
+) -> Result<Vec<Argument>, Error> {
     let json = read_json(parts, body).await?;
     let arguments = decode_parameters(&MODEL, action, Some(json)).map_err(refuse)?;
-    arguments
-        .into_iter()
-        .find_map(|(_, argument)| match argument {
-            Argument::Record(record) => Some(record),
-            Argument::Field(_) => None,
-        })
-        .ok_or_else(|| Error::Body(format!("The action {} needs its parameter.", action.name)))
+    Ok(arguments.into_iter().map(|(_, argument)| argument).collect())
+}
+
+fn no_parameter(action: &Action) -> Error {
+    Error::Body(format!("The action {} needs its parameter.", action.name))
+}
+
+/// The action at the end of a path.
+fn action(path: &Path) -> Result<&'static Action, Error> {
+    match path.steps.last() {
+        Some(Step::Action(action)) => Ok(action),
+        _ => Err(Error::Url("an action was expected at the end of the path".into())),
+    }
+}
+
+/// An upload session that was opened. No byte is there: Graph writes that without an end.
+fn opened(session: &Opened, context: Option<&String>) -> Response {
+    let mut out = b"{".to_vec();
+    if let Some(context) = context {
+        out.extend_from_slice(b"\"@odata.context\":");
+        write_string(&mut out, context);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"uploadUrl\":");
+    write_string(&mut out, &session.url);
+    out.push(b',');
+    upload::members(&mut out, &session.expires.to_string(), ["0-".to_owned()].into_iter());
+    out.push(b'}');
+    super::json(StatusCode::CREATED, out)
 }
 
 fn refuse(error: DecodeError) -> Error {

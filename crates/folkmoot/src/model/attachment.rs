@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** `size` counts the bytes of the content itself, not of an encoding of it.
 
-use odata::edm::Property;
+use odata::edm::{Action, Parameter, ParameterType, Property, Type};
 
-use super::shared::{id, text};
+use super::shared::{ATTACHMENT_ITEM, id, text};
 use super::{Source, entity};
 
 entity! {
@@ -28,5 +28,13 @@ entity! {
         Property::binary("contentBytes") => Source::Blob("hash");
     }
     navigations: {}
-    actions: &[]
+    actions: &[Action {
+        name: "createUploadSession",
+        on_collection: true,
+        parameters: &[Parameter {
+            name: "AttachmentItem",
+            ty: ParameterType::Value(Type::Complex(&ATTACHMENT_ITEM), false),
+            required: true,
+        }],
+    }]
 }

@@ -156,8 +156,14 @@ pub(crate) static MODEL: Model = Model {
     ],
     abstracts: shared::ABSTRACTS,
     entities: &[&GROUP.edm, &USER.edm, &CONVERSATION.edm, &THREAD.edm, &POST.edm, &ATTACHMENT.edm],
-    complexes: &[&shared::EMAIL_ADDRESS, &shared::RECIPIENT, &shared::ITEM_BODY],
-    enums: &[&shared::BODY_TYPE],
+    complexes: &[
+        &shared::EMAIL_ADDRESS,
+        &shared::RECIPIENT,
+        &shared::ITEM_BODY,
+        &shared::ATTACHMENT_ITEM,
+        &shared::UPLOAD_SESSION,
+    ],
+    enums: &[&shared::BODY_TYPE, &shared::ATTACHMENT_TYPE],
 };
 
 #[cfg(test)]

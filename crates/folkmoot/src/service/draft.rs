@@ -4,6 +4,8 @@
 //! **Invariant:** whatever can be refused without the store is refused here; a [`Draft`] can only fail
 //! for what the group or the thread says.
 
+use std::borrow::Cow;
+
 use odata::decode::{Field, Record};
 use odata::json::Json;
 use odata::value::{DateTimeOffset, Value};
@@ -59,7 +61,7 @@ impl Draft {
         let from = record.take("from").as_ref().and_then(party).map(|it| it.address);
         let extra = extra(std::mem::take(&mut record.dynamic));
         let attachments = attachments(&mut record)?;
-        let text = if body_type == "html" { text::html_to_text(&body) } else { body.clone() };
+        let text = text_of(body_type, &body);
         Ok(Draft {
             body_type,
             categories: json_strings(categories.iter().map(String::as_str)),
@@ -73,6 +75,11 @@ impl Draft {
             body,
         })
     }
+}
+
+/// What a reader sees of a body.
+pub(crate) fn text_of<'b>(body_type: &str, body: &'b str) -> Cow<'b, str> {
+    if body_type == "html" { text::html_to_text(body).into() } else { body.into() }
 }
 
 /// The name of a property of a record, with where the record stands.
@@ -185,19 +192,28 @@ fn attachment(mut record: Record) -> Result<DraftAttachment, Error> {
         .filter(|it| !it.is_empty())
         .ok_or_else(|| Error::property(&named, "is required for a file attachment"))?;
     at_most(named, &name, limits::NAME_CHARS_MAX)?;
-    let content_type =
-        record.take("contentType").and_then(Field::into_string).filter(|it| !it.is_empty());
-    let content_type =
-        content_type.or_else(|| mime_guess::from_path(&name).first_raw().map(str::to_owned));
-    if let Some(content_type) = &content_type {
-        at_most(at(&record, "contentType"), content_type, limits::NAME_CHARS_MAX)?;
-    }
+    let content_type = record.take("contentType").and_then(Field::into_string);
+    let content_type = media_type(at(&record, "contentType"), &name, content_type)?;
     let content_id = record.take("contentId").and_then(Field::into_string);
     if let Some(content_id) = &content_id {
         at_most(at(&record, "contentId"), content_id, limits::NAME_CHARS_MAX)?;
     }
     let is_inline = record.take("isInline").and_then(|it| it.as_bool()).unwrap_or(false);
     Ok(DraftAttachment { name, content_type, content_id, is_inline, bytes })
+}
+
+/// The media type of a file: the one that was sent or, without it, what the file's name says.
+pub(crate) fn media_type(
+    property: String,
+    name: &str,
+    sent: Option<String>,
+) -> Result<Option<String>, Error> {
+    let sent = sent.filter(|it| !it.is_empty());
+    let known = sent.or_else(|| mime_guess::from_path(name).first_raw().map(str::to_owned));
+    if let Some(content_type) = &known {
+        at_most(property, content_type, limits::NAME_CHARS_MAX)?;
+    }
+    Ok(known)
 }
 
 /// A JSON array of recipients.

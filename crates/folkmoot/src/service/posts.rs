@@ -4,21 +4,24 @@
 //! one command.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use odata::bind::Path;
 use odata::decode::Record;
+use uuid::Uuid;
 
 use crate::access::Access;
 use crate::auth::{Scope, Scopes};
-use crate::ids::{AttachmentId, ConversationId, PostId, ThreadId};
+use crate::ids::{AttachmentId, ConversationId, GroupId, PostId, ThreadId};
 use crate::service::draft::{self, Draft};
+use crate::service::files::Large;
 use crate::service::{Ctx, Error, limits, resolve};
 use crate::store::blobs::Blob;
 use crate::store::conversations::{self, Owner, Summary};
 use crate::store::feed::{Change, Kind, Op, Place};
 use crate::store::index::Tokens;
 use crate::store::posts::{self, NewAttachment, NewPost, Party};
-use crate::store::{Tx, threads};
+use crate::store::{Run, Tx, threads};
 use crate::text;
 
 /// A draft whose attachments are blobs: large ones are on the disk already.
@@ -26,6 +29,8 @@ use crate::text;
 pub(super) struct Prepared {
     draft: Draft,
     attachments: Vec<NewAttachment>,
+    /// Where the files of large attachments are, if there are any.
+    group: Option<GroupId>,
 }
 
 /// Reads a post out of a record and puts large attachments on the disk, before the writer's queue.
@@ -35,54 +40,62 @@ pub(super) async fn prepare(ctx: &Ctx, path: &Path, record: Record) -> Result<Pr
     let import = ctx.caller.scopes.intersects(Scopes::of(&[Scope::FolkmootImportAll]));
     let mut draft = Draft::new(record, import && ctx.caller.user.is_none())?;
     let files = std::mem::take(&mut draft.attachments);
+    let mut prepared = Prepared { draft, attachments: Vec::new(), group: None };
     if files.is_empty() {
-        return Ok(Prepared { draft, attachments: Vec::new() });
+        return Ok(prepared);
     }
-    let attachments: Vec<_> = files
-        .into_iter()
-        .map(|file| NewAttachment {
-            id: AttachmentId(ctx.clock.id()),
-            name: file.name,
-            content_type: file.content_type,
-            content_id: file.content_id,
-            is_inline: file.is_inline,
-            blob: Blob::new(file.bytes),
-        })
-        .collect();
-    if attachments.iter().any(|it| it.blob.is_large()) {
-        keep_large(ctx, path, &attachments).await?;
+    let attachments = files.into_iter().map(|file| NewAttachment {
+        id: AttachmentId(ctx.clock.id()),
+        name: file.name,
+        content_type: file.content_type,
+        content_id: file.content_id,
+        is_inline: file.is_inline,
+        blob: Blob::new(file.bytes),
+    });
+    prepared.attachments = attachments.collect();
+    if prepared.attachments.iter().any(|it| it.blob.is_large()) {
+        // What the caller may not post to, they cannot fill either.
+        let group = ctx
+            .store
+            .read((ctx.clone(), path.clone()), |tx, (ctx, path)| {
+                Box::pin(async move {
+                    let at = resolve::resolve(tx, ctx, path, true).await?;
+                    at.access.may_post()?;
+                    Ok::<_, Error>(at.group()?.id)
+                })
+            })
+            .await?;
+        prepared.group = Some(group);
+        let large = prepared.large(ctx, group);
+        large.rows().await?;
+        large.files().await?;
     }
-    Ok(Prepared { draft, attachments })
+    Ok(prepared)
 }
 
-/// Puts large blobs on the disk, each after its row.
-async fn keep_large(ctx: &Ctx, path: &Path, attachments: &[NewAttachment]) -> Result<(), Error> {
-    let large: Vec<_> =
-        attachments.iter().map(|it| it.blob.clone()).filter(Blob::is_large).collect();
-    let large = std::sync::Arc::new(large);
-    let input = (ctx.clone(), path.clone(), large.clone());
-    let group = ctx
-        .store
-        .write(ctx.scope(path), input, |tx, (ctx, path, large)| {
-            Box::pin(async move {
-                // What the caller may not post to, they cannot fill either.
-                let at = resolve::resolve(tx, ctx, path, true).await?;
-                at.access.may_post()?;
-                let group = at.group()?.id;
-                for blob in large.iter() {
-                    blob.insert(tx, group, ctx.now().ticks).await?;
-                }
-                Ok::<_, Error>(group)
-            })
-        })
-        .await?;
-    let folder = ctx.store.blobs().to_owned();
-    tokio::task::spawn_blocking(move || {
-        large.iter().try_for_each(|blob| blob.keep(&folder, group))
-    })
-    .await
-    .map_err(|error| crate::store::Error::Defect(error.to_string()))??;
-    Ok(())
+impl Prepared {
+    fn large<'c>(&self, ctx: &'c Ctx, group: GroupId) -> Large<'c> {
+        let blobs = self.attachments.iter().map(|it| it.blob.clone()).filter(Blob::is_large);
+        Large { store: &ctx.store, clock: &ctx.clock, group, blobs: blobs.collect() }
+    }
+
+    /// Runs the command that stores the post; `scope` is what it changes.
+    pub(super) async fn store<I, T>(
+        &self,
+        ctx: &Ctx,
+        scope: Uuid,
+        input: I,
+        command: impl Run<I, T, Error> + Copy,
+    ) -> Result<T, Error>
+    where
+        I: Clone + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match self.group {
+            Some(group) => self.large(ctx, group).refer(input, command).await,
+            None => ctx.store.write(scope, input, command).await,
+        }
+    }
 }
 
 /// Where a new post goes.
@@ -111,7 +124,7 @@ pub(super) fn ready<'d>(
     home: Home<'_>,
 ) -> Result<Ready<'d>, Error> {
     let group = access.group().ok_or(Error::ItemNotFound)?;
-    let Prepared { draft, attachments } = prepared;
+    let Prepared { draft, attachments, .. } = prepared;
     let as_group = Party { name: group.display_name.clone(), address: group.mail.clone() };
     let sender = match &group.caller {
         // An application without a user posts as the group.
@@ -180,13 +193,35 @@ pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: &NewPost<'_>) -> Result<
     Ok(())
 }
 
+/// Says of a post that an attachment was added to it, and lets it be found by its name.
+pub(super) async fn attached(
+    tx: &mut Tx,
+    access: &Access,
+    post: PostId,
+    written: &posts::Written,
+    thread: &threads::Thread,
+    now: i64,
+) -> Result<(), Error> {
+    let group = access.group().ok_or(Error::ItemNotFound)?;
+    let names = posts::attachment_names(tx, group.id, post).await?;
+    let body = draft::text_of(&written.body_type, &written.body);
+    let from = &written.from;
+    let tokens = Tokens {
+        topic: text::tokens(&thread.topic),
+        body: &text::tokens(&body),
+        sender: text::tokens(&format!("{} {}", from.name, from.address)),
+        attachment: text::tokens(&names.join(" ")),
+    };
+    Ok(posts::attached(tx, (group.id, group.number), post, &tokens, now).await?)
+}
+
 /// Replies to the thread or the post that `path` leads to.
 pub(crate) async fn reply(ctx: &Ctx, path: Path, record: Record) -> Result<(), Error> {
-    let prepared = prepare(ctx, &path, record).await?;
+    let prepared = Arc::new(prepare(ctx, &path, record).await?);
     let scope = ctx.scope(&path);
-    let input = (ctx.clone(), path, prepared);
-    ctx.store
-        .write(scope, input, |tx, (ctx, path, it)| Box::pin(add_reply(tx, ctx, path, it)))
+    let input = (ctx.clone(), path, prepared.clone());
+    prepared
+        .store(ctx, scope, input, |tx, (ctx, path, it)| Box::pin(add_reply(tx, ctx, path, it)))
         .await
 }
 

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a thread never stands without a post; the last thread takes its conversation along.
 
+use std::sync::Arc;
+
 use odata::bind::Path;
 use odata::decode::{Field, Record};
 use odata::edm::Property;
@@ -30,26 +32,35 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
     let post = only_child(&mut record, "posts")?;
     let prepared = posts::prepare(ctx, &path, post).await?;
     let scope = ctx.scope(&path);
-    let input = (ctx.clone(), path, topic, type_sent, prepared);
-    ctx.store
-        .write(scope, input, |tx, (ctx, path, topic, type_sent, prepared)| {
-            Box::pin(async move {
-                let mut at = resolve::resolve(tx, ctx, path, true).await?;
-                let conversation = conversation(tx, &at).await?;
-                let topic = topic.as_deref().unwrap_or_default();
-                let id = insert(tx, ctx, &at, conversation, topic, prepared).await?;
-                at.id = Some(id.0);
-                at.single = true;
-                at.url = format!("{}/{id}", at.url);
-                let query = read::whole(&THREAD);
-                let ty = type_sent.as_deref();
-                let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
-                body.push(b'}');
-                let location = format!("{}/{}", ctx.root, at.url);
-                Ok(Created { body, etag, location })
-            })
-        })
+    let draft = Arc::new(Draft { topic, type_sent, prepared });
+    let input = (ctx.clone(), path, draft.clone());
+    draft
+        .prepared
+        .store(ctx, scope, input, |tx, (ctx, path, it)| Box::pin(start(tx, ctx, path, it)))
         .await
+}
+
+/// A thread as a client may start it.
+struct Draft {
+    topic: Option<String>,
+    type_sent: Option<String>,
+    prepared: Prepared,
+}
+
+async fn start(tx: &mut Tx, ctx: &Ctx, path: &Path, draft: &Draft) -> Result<Created, Error> {
+    let mut at = resolve::resolve(tx, ctx, path, true).await?;
+    let conversation = conversation(tx, &at).await?;
+    let topic = draft.topic.as_deref().unwrap_or_default();
+    let id = insert(tx, ctx, &at, conversation, topic, &draft.prepared).await?;
+    at.id = Some(id.0);
+    at.single = true;
+    at.url = format!("{}/{id}", at.url);
+    let query = read::whole(&THREAD);
+    let ty = draft.type_sent.as_deref();
+    let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
+    body.push(b'}');
+    let location = format!("{}/{}", ctx.root, at.url);
+    Ok(Created { body, etag, location })
 }
 
 /// Refuses what a client sent that a new conversation or thread cannot have: links to others, and a

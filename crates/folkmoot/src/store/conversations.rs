@@ -185,6 +185,15 @@ pub(crate) async fn add_to_summary(
     write_summary(tx, group, owner, &new).await
 }
 
+/// Says of a conversation or a thread that a post of it has an attachment.
+pub(crate) async fn attached(tx: &mut Tx, group: GroupId, owner: Owner) -> Result<(), Error> {
+    let sql = format!(
+        "update {} set has_attachments = $1, version = version + 1 where group_id = $2 and id = $3",
+        owner.table()
+    );
+    tx.send(&sql, binds![true, group, owner.id()]).await
+}
+
 async fn write_summary(
     tx: &mut Tx,
     group: GroupId,

@@ -18,6 +18,10 @@ pub(crate) enum Error {
     /// A row refers to one that is not there.
     #[error("a row refers to one that is not there")]
     Dangling,
+    /// A row refers to a blob that was collected meanwhile: once it is kept again, the same may
+    /// succeed.
+    #[error("the bytes of an attachment were collected before it was stored")]
+    Collected,
     /// The read was stopped at its deadline.
     #[error("the read took longer than its time limit")]
     Deadline,

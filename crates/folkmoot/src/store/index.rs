@@ -43,6 +43,23 @@ pub(super) async fn add(
     }
 }
 
+/// Gives a post other tokens than it was added with.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    group: GroupId,
+    number: i64,
+    post: PostId,
+    tokens: &Tokens<'_>,
+) -> Result<(), Error> {
+    let sql = tx.db().index_replace();
+    let Tokens { topic, body, sender, attachment } = tokens;
+    if tx.db().index_is_by_number() {
+        let scope = format!("g{number}");
+        return tx.send(sql, binds![scope, topic, *body, sender, attachment, group, post]).await;
+    }
+    tx.send(sql, binds![vector(tokens), group, post]).await
+}
+
 /// Takes the posts of a thread out, before they go themselves.
 pub(super) async fn remove(tx: &mut Tx, group: GroupId, thread: ThreadId) -> Result<(), Error> {
     let sql = tx.db().index_remove();

@@ -11,7 +11,7 @@ use crate::store::sql::binds;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 3] = [
+const MIGRATIONS: [(&str, &str, &str); 4] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -19,7 +19,9 @@ const MIGRATIONS: [(&str, &str, &str); 3] = [
         include_str!("../../migrations/0002_posts.postgres.sql"),
     ),
     ("feed_work", FEED_WORK, FEED_WORK),
+    ("uploads", UPLOADS, UPLOADS),
 ];
+const UPLOADS: &str = include_str!("../../migrations/0005_uploads.sql");
 const FEED_WORK: &str = include_str!("../../migrations/0003_feed_work.sql");
 const INIT: &str = include_str!("../../migrations/0001_init.sql");
 

@@ -10,7 +10,7 @@
 
 pub(crate) mod blobs;
 #[cfg(test)]
-mod both;
+pub(crate) mod both;
 pub(crate) mod check;
 pub(crate) mod conversations;
 mod dialect;
@@ -23,11 +23,13 @@ pub(crate) mod groups;
 pub(crate) mod index;
 mod keys;
 mod migrate;
+pub(crate) mod partial;
 pub(crate) mod plan;
 pub(crate) mod posts;
 mod predicate;
 #[cfg(test)]
 mod promises;
+pub(crate) mod ranges;
 pub(crate) mod read;
 mod render;
 pub(crate) mod skiptoken;
@@ -36,10 +38,11 @@ pub(crate) mod stamps;
 pub(crate) mod tenants;
 pub(crate) mod threads;
 pub(crate) mod unseen;
+pub(crate) mod uploads;
 pub(crate) mod users;
 pub(crate) mod work;
 
-pub(crate) use driver::Tx;
+pub(crate) use driver::{Run, Tx};
 pub(crate) use error::Error;
 pub(crate) use keys::{Key, Purpose};
 pub(crate) use render::etag;
@@ -50,7 +53,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::store::driver::{Postgres, PostgresOptions, Run, Sqlite, SqliteOptions};
+use crate::store::driver::{Postgres, PostgresOptions, Sqlite, SqliteOptions};
 
 /// An open store.
 pub(crate) struct Store {

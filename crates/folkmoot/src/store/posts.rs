@@ -110,14 +110,15 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<()
     Ok(())
 }
 
-async fn insert_attachment(
+/// Adds an attachment to a post.
+pub(crate) async fn insert_attachment(
     tx: &mut Tx,
     group: GroupId,
     post: PostId,
     it: &NewAttachment,
     now: i64,
 ) -> Result<(), Error> {
-    it.blob.insert(tx, group, now).await?;
+    it.blob.refer(tx, group, now).await?;
     let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
         content_type_folded, content_id, is_inline, size, hash, modified_at, version) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
@@ -158,6 +159,9 @@ pub(crate) async fn delete_of_thread(
     })
     .await?;
     index::remove(tx, group, thread).await?;
+    let sql = "delete from upload_sessions where group_id = $1 and post_id in \
+        (select id from posts where group_id = $1 and thread_id = $2)";
+    tx.send(sql, key).await?;
     let sql = "delete from attachments where group_id = $1 and post_id in \
         (select id from posts where group_id = $1 and thread_id = $2)";
     tx.send(sql, key).await?;
@@ -173,4 +177,66 @@ pub(crate) async fn thread_of(
 ) -> Result<Option<ThreadId>, Error> {
     let sql = "select thread_id from posts where group_id = $1 and id = $2";
     tx.first(sql, binds![group, post], |row| Ok(ThreadId(row.id(0)?))).await
+}
+
+/// A post as an upload needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) thread: ThreadId,
+    /// `text` or `html`.
+    pub(crate) body_type: String,
+    pub(crate) body: String,
+    pub(crate) from: Party,
+    pub(crate) author: Option<UserId>,
+}
+
+/// The post with this id.
+pub(crate) async fn find(
+    tx: &mut Tx,
+    group: GroupId,
+    post: PostId,
+) -> Result<Option<Written>, Error> {
+    let sql = "select thread_id, body_type, body, from_name, from_address, author from posts \
+        where group_id = $1 and id = $2";
+    tx.first(sql, binds![group, post], |row| {
+        Ok(Written {
+            thread: ThreadId(row.id(0)?),
+            body_type: row.text(1)?.to_owned(),
+            body: row.text(2)?.to_owned(),
+            from: Party { name: row.text(3)?.to_owned(), address: row.text(4)?.to_owned() },
+            author: if row.is_null(5)? { None } else { Some(UserId(row.id(5)?)) },
+        })
+    })
+    .await
+}
+
+/// The names of a post's attachments, in their order.
+pub(crate) async fn attachment_names(
+    tx: &mut Tx,
+    group: GroupId,
+    post: PostId,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    let sql = "select name from attachments where group_id = $1 and post_id = $2 order by id";
+    tx.query(sql, binds![group, post], |row| {
+        names.push(row.text(0)?.to_owned());
+        Ok(())
+    })
+    .await?;
+    Ok(names)
+}
+
+/// Says of a post that an attachment was added, and what the index is to find it by.
+pub(crate) async fn attached(
+    tx: &mut Tx,
+    group: (GroupId, i64),
+    post: PostId,
+    tokens: &Tokens<'_>,
+    now: i64,
+) -> Result<(), Error> {
+    let (group, number) = group;
+    let sql = "update posts set has_attachments = $1, modified_at = $2, version = version + 1 \
+        where group_id = $3 and id = $4";
+    tx.send(sql, binds![true, now, group, post]).await?;
+    index::replace(tx, group, number, post, tokens).await
 }

@@ -26,7 +26,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 18] = [
+pub(super) const REFERENCES: [Reference; 20] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -39,6 +39,8 @@ pub(super) const REFERENCES: [Reference; 18] = [
     refers("attachments", IN_GROUP, &["group_id", "post_id"], "posts", IN_GROUP),
     refers("attachments", IN_GROUP, HASH, "blobs", HASH),
     refers("blobs", HASH, &["group_id"], "groups", ID),
+    refers("upload_sessions", IN_GROUP, &["group_id"], "groups", ID),
+    refers("upload_sessions", IN_GROUP, &["group_id", "post_id"], "posts", IN_GROUP),
     refers("feed_work", &["group_id", "consumer"], &["group_id"], "groups", ID),
     refers("activity", &["group_id", "conversation_id"], &["group_id"], "groups", ID),
     refers("group_reads", MEMBER, &["group_id"], "groups", ID),

@@ -1,0 +1,28 @@
+-- Attachments that come in parts. The bytes are in a file beside the blobs until all are there.
+create table upload_sessions (
+    group_id uuid not null references groups (id),
+    id uuid not null,
+    post_id uuid not null,
+    -- Of the secret in the address that the parts are sent to; the secret itself is kept nowhere.
+    token_hash bytea not null,
+    name text not null,
+    content_type text,
+    content_id text,
+    is_inline boolean not null,
+    size bigint not null,
+    -- The bytes that are on the disk: ranges in order and apart, such as 0-99,200-299.
+    received text not null,
+    author uuid,
+    app text,
+    expires_at bigint not null,
+    primary key (group_id, id),
+    foreign key (group_id, post_id) references posts (group_id, id)
+) {group};
+-- An address names the session alone.
+create index upload_sessions_by_id on upload_sessions (id);
+create index upload_sessions_by_post on upload_sessions (group_id, post_id);
+create index upload_sessions_by_expiry on upload_sessions (expires_at);
+
+-- Set before a collected blob's file is removed: from then on nothing may refer to it until it is kept
+-- again.
+alter table blobs add column dying boolean not null default false;
