@@ -4,6 +4,8 @@
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
 pub(crate) mod answers;
+#[cfg(test)]
+mod collector_tests;
 pub(crate) mod consumers;
 pub(crate) mod conversations;
 mod draft;

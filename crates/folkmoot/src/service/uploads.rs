@@ -253,7 +253,12 @@ impl Part {
             return Err(Error::Range(why));
         }
         let (folder, id) = (service.store.blobs().to_owned(), session.id);
-        let file = Arc::new(blocking(move || Partial::open(&folder, id)).await?);
+        let nothing_yet = session.received.count() == 0;
+        let opened = blocking(move || Partial::open(&folder, id, nothing_yet)).await;
+        let file = match opened {
+            Ok(file) => Arc::new(file),
+            Err(error) => return Err(unless_ended(service, id, error).await),
+        };
         let service = service.clone();
         Ok(Part { service, session, file, first, last, at: first, gathered: BytesMut::new() })
     }
@@ -330,6 +335,22 @@ async fn record(
     Ok(session)
 }
 
+/// What is wrong, where a file was not found: that the session has ended meanwhile, with its files, or
+/// else that the file is lost.
+async fn unless_ended(service: &Service, id: UploadId, error: Error) -> Error {
+    match error {
+        Error::Fault(missing) if missing.is_missing_file() => {
+            let asked = service.store.read((), move |tx, ()| Box::pin(uploads::exists(tx, id)));
+            match asked.await {
+                Ok(false) => Error::ItemNotFound,
+                Ok(true) => Error::Fault(missing),
+                Err(error) => error.into(),
+            }
+        }
+        other => other,
+    }
+}
+
 /// Stores the attachment of a session whose bytes are all there. May be done again, also by another at
 /// the same time: one of them stores it.
 pub(crate) async fn complete(
@@ -337,6 +358,17 @@ pub(crate) async fn complete(
     session: Session,
     root: String,
 ) -> Result<Created, Error> {
+    let id = session.id;
+    match store_whole(service, session, root).await {
+        Ok(created) => {
+            remove_files(service, id).await?;
+            Ok(created)
+        }
+        Err(error) => Err(unless_ended(service, id, error).await),
+    }
+}
+
+async fn store_whole(service: &Service, session: Session, root: String) -> Result<Created, Error> {
     let (folder, id) = (service.store.blobs().to_owned(), session.id);
     let sealed = blocking(move || {
         let path = partial::seal(&folder, id)?;
@@ -374,9 +406,7 @@ pub(crate) async fn complete(
         let (ctx, attachment, session) = &**input;
         Box::pin(attach(tx, ctx, attachment, session))
     });
-    let created = command.await?;
-    remove_files(service, id).await?;
-    Ok(created)
+    command.await
 }
 
 /// Adds the attachment to its post, and ends the session.

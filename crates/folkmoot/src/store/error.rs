@@ -47,6 +47,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether it is that a file is not there.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Error::File(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether a disk has no room: the same may succeed later.
     pub(crate) fn is_full(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};

@@ -21,13 +21,14 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// Opens the file of a session, made where it is not there, in the folder of blobs.
-    pub(crate) fn open(folder: &Path, session: UploadId) -> Result<Partial, Error> {
+    /// Opens the file of a session in the folder of blobs; made where it is not there, if it is to take
+    /// the `first` bytes.
+    pub(crate) fn open(folder: &Path, session: UploadId, first: bool) -> Result<Partial, Error> {
         let incoming = folder.join(INCOMING);
         make_folder(&incoming)?;
         let path = part(folder, session);
         let mut options = File::options();
-        options.write(true).create(true).truncate(false).mode(0o600);
+        options.write(true).create(first).truncate(false).mode(0o600);
         Ok(Partial { file: options.open(&path)?, path })
     }
 
@@ -130,14 +131,14 @@ mod tests {
     fn what_is_whole_takes_no_more_from_whoever_has_it_open() {
         let folder = tempfile::TempDir::new().unwrap();
         let (folder, session) = (folder.path(), UploadId(Uuid::from_u128(7)));
-        let early = Partial::open(folder, session).unwrap();
+        let early = Partial::open(folder, session, true).unwrap();
         assert!(early.write(2, b"cd").unwrap());
         assert!(early.write(0, b"ab").unwrap());
         early.sync().unwrap();
         let whole = seal(folder, session).unwrap();
         assert!(!early.write(0, b"xx").unwrap());
         // One that comes too late makes a file of its own, which is never taken for the whole one.
-        let late = Partial::open(folder, session).unwrap();
+        let late = Partial::open(folder, session, true).unwrap();
         assert!(late.write(0, b"yy").unwrap());
         assert!(!early.write(0, b"xx").unwrap());
         assert_eq!(seal(folder, session).unwrap(), whole);
@@ -147,9 +148,13 @@ mod tests {
         let kept = folder.join("kept");
         std::fs::hard_link(&whole, &kept).unwrap();
         remove(folder, session).unwrap();
-        let _later = Partial::open(folder, session).unwrap();
+        let _later = Partial::open(folder, session, true).unwrap();
         assert!(!early.write(0, b"xx").unwrap());
         assert_eq!(std::fs::read(kept).unwrap(), b"abcd");
         assert_eq!(sessions(folder).unwrap(), [session]);
+        // Where bytes were received, their file is not made anew without them.
+        remove(folder, session).unwrap();
+        assert!(Partial::open(folder, session, false).unwrap_err().is_missing_file());
+        assert!(seal(folder, session).unwrap_err().is_missing_file());
     }
 }
