@@ -23,6 +23,6 @@ create index upload_sessions_by_id on upload_sessions (id);
 create index upload_sessions_by_post on upload_sessions (group_id, post_id);
 create index upload_sessions_by_expiry on upload_sessions (expires_at);
 
--- Set before a collected blob's file is removed: from then on nothing may refer to it until it is kept
--- again.
-alter table blobs add column dying boolean not null default false;
+-- One life of a blob, from when it was made known; null once a collector has condemned it, before it
+-- removes the file. A reference is taken only in the life in which its file was kept.
+alter table blobs add column life uuid;

@@ -19,18 +19,25 @@ use crate::auth::Scopes;
 use crate::clock::Clock;
 use crate::ids::{GroupId, TenantId};
 use crate::model::MODEL;
+use crate::store::blobs::Blob;
 use crate::store::both::on_each;
 use crate::store::sql::binds;
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Store, blobs};
 
-const ROUNDS: usize = 12;
-/// Different contents: fewer than those who send them, so that the same bytes come at the same time.
-const CONTENTS: usize = 2;
+const ROUNDS: usize = 30;
 const BYTES: usize = 70_000;
 
+/// What is sent in a round, by all who send: the same bytes come at the same time, and not again later.
 fn content(round: usize) -> Vec<u8> {
-    (0..BYTES).map(|at| (at * (3 + round % CONTENTS)) as u8).collect()
+    let mut bytes = vec![7; BYTES];
+    bytes[..8].copy_from_slice(&(round as u64).to_le_bytes());
+    bytes
+}
+
+/// The name of what one sends in a round.
+fn name(sender: usize, round: usize) -> String {
+    format!("{sender} {round}")
 }
 
 fn path(text: &str) -> odata::bind::Path {
@@ -87,33 +94,35 @@ async fn world(store: &Arc<Store>, clock: &Arc<Clock>) -> (Service, Ctx, GroupId
     (service, ctx, group)
 }
 
-fn post_with_file(round: usize) -> Value {
+fn post_with_file(sender: usize, round: usize) -> Value {
     let bytes = base64::prelude::BASE64_STANDARD.encode(content(round));
     let file = json!({"@odata.type": "#microsoft.graph.fileAttachment",
-        "name": (round % CONTENTS).to_string(), "contentBytes": bytes});
+        "name": name(sender, round), "contentBytes": bytes});
     json!({"topic": "x", "threads": [{"posts": [{"attachments": [file]}]}]})
 }
 
-/// Starts a conversation with a large attachment; removes every second one.
-async fn post(ctx: &Ctx, group: GroupId, round: usize) {
+/// Starts a conversation with a large attachment, and removes every second one; whether it did not.
+async fn post(ctx: &Ctx, group: GroupId, sender: usize, round: usize) -> bool {
     let at = path(&format!("groups/{group}/conversations"));
-    let body = post_with_file(round);
+    let body = post_with_file(sender, round);
     let made = loop {
         let made = conversations::create(ctx, at.clone(), record(&at, &body)).await;
         if let Some(made) = taken(made) {
             break made;
         }
     };
-    if round.is_multiple_of(2) {
+    let is_kept = !round.is_multiple_of(2);
+    if !is_kept {
         let made: Value = serde_json::from_slice(&made.body).unwrap();
         let id = made["id"].as_str().unwrap();
         let at = path(&format!("groups/{group}/conversations/{id}"));
         conversations::delete(ctx, at).await.unwrap();
     }
+    is_kept
 }
 
-/// Uploads a large attachment to a post of its own.
-async fn upload(service: &Service, ctx: &Ctx, group: GroupId, round: usize) {
+/// Uploads a large attachment to a post of its own, which is kept.
+async fn upload(service: &Service, ctx: &Ctx, group: GroupId, sender: usize, round: usize) -> bool {
     let at = path(&format!("groups/{group}/threads"));
     let body = json!({"topic": "x", "posts": [{"body": {"content": "y"}}]});
     let made = threads::create(ctx, at.clone(), record(&at, &body)).await.unwrap();
@@ -134,12 +143,13 @@ async fn upload(service: &Service, ctx: &Ctx, group: GroupId, round: usize) {
     let at = path(&format!("{at}/createUploadSession"));
     let odata::bind::Step::Action(action) = at.steps.last().unwrap() else { panic!() };
     let item = json!({"AttachmentItem": {"attachmentType": "file",
-        "name": (round % CONTENTS).to_string(), "size": BYTES}});
+        "name": name(sender, round), "size": BYTES}});
     let mut arguments = decode_parameters(&MODEL, action, Some(to_json(&item))).unwrap();
     let Argument::Field(item) = arguments.remove(0).1 else { panic!() };
     let opened = uploads::create(ctx, at, &item).await.unwrap();
     let (id, token) = opened.url.rsplit_once('/').unwrap().1.split_once("?token=").unwrap();
     while taken(send(service, id, token, round).await).is_none() {}
+    true
 }
 
 /// Sends all bytes of an upload, or goes on where it had them.
@@ -158,14 +168,14 @@ async fn send(service: &Service, id: &str, token: &str, round: usize) -> Result<
     }
 }
 
-/// Name and bytes of every attachment of a group.
-async fn attachments(ctx: &Ctx, group: GroupId) -> Vec<(String, Vec<u8>)> {
+/// The bytes of the attachments of this name.
+async fn bytes_of(ctx: &Ctx, group: GroupId, name: String) -> Vec<Vec<u8>> {
     ctx.store
-        .read((), move |tx, ()| {
+        .read(name, move |tx, name| {
             Box::pin(async move {
                 let (mut ids, mut found) = (Vec::new(), Vec::new());
-                let sql = "select id from attachments where group_id = $1";
-                tx.query(sql, binds![group], |row| {
+                let sql = "select id from attachments where group_id = $1 and name = $2";
+                tx.query(sql, binds![group, &*name], |row| {
                     ids.push(row.id(0)?);
                     Ok(())
                 })
@@ -176,7 +186,7 @@ async fn attachments(ctx: &Ctx, group: GroupId) -> Vec<(String, Vec<u8>)> {
                     let mut bytes = Vec::new();
                     std::io::Read::read_to_end(&mut file, &mut bytes)?;
                     assert_eq!(bytes.len() as u64, size);
-                    found.push((it.name, bytes));
+                    found.push(bytes);
                 }
                 Ok::<_, store::Error>(found)
             })
@@ -215,17 +225,18 @@ async fn what_was_taken_keeps_its_bytes_and_what_is_gone_leaves_nothing() {
             }
         });
         let mut senders = Vec::new();
-        for _ in 0..2 {
-            let (of_uploads, of_posts) = (ctx.clone(), ctx.clone());
-            let service = service.clone();
+        for sender in 0..4 {
+            let (service, ctx) = (service.clone(), ctx.clone());
             senders.push(tokio::spawn(async move {
                 for round in 0..ROUNDS {
-                    upload(&service, &of_uploads, group, round).await;
-                }
-            }));
-            senders.push(tokio::spawn(async move {
-                for round in 0..ROUNDS {
-                    post(&of_posts, group, round).await;
+                    let is_kept = match sender {
+                        0 | 1 => upload(&service, &ctx, group, sender, round).await,
+                        _ => post(&ctx, group, sender, round).await,
+                    };
+                    if is_kept {
+                        let found = bytes_of(&ctx, group, name(sender, round)).await;
+                        assert!(found == [content(round)], "{}", name(sender, round));
+                    }
                 }
             }));
         }
@@ -235,10 +246,11 @@ async fn what_was_taken_keeps_its_bytes_and_what_is_gone_leaves_nothing() {
         stop.store(true, Ordering::Release);
         assert!(collector.await.unwrap() > 0);
 
-        let found = attachments(&ctx, group).await;
-        assert_eq!(found.len(), 2 * ROUNDS + ROUNDS);
-        for (name, bytes) in found {
-            assert!(bytes == content(name.parse().unwrap()), "{name}");
+        for (sender, round) in (0..4).flat_map(|it| (0..ROUNDS).map(move |round| (it, round))) {
+            let found = bytes_of(&ctx, group, name(sender, round)).await;
+            let is_kept = sender < 2 || !round.is_multiple_of(2);
+            assert_eq!(found.len(), usize::from(is_kept));
+            assert!(found.iter().all(|it| *it == content(round)), "{}", name(sender, round));
         }
         let all = store
             .read((), move |tx, ()| {
@@ -269,4 +281,83 @@ async fn what_was_taken_keeps_its_bytes_and_what_is_gone_leaves_nothing() {
         assert_eq!(files(store.blobs()), Vec::<std::path::PathBuf>::new());
     })
     .await;
+}
+
+/// Each step that keeps a blob between the two that collect it, and the second of those lost with its
+/// transaction after it had removed the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condemned_blob_is_kept_again_or_goes() {
+    on_each(64, Duration::from_secs(60), async |store, _| {
+        let (store, clock) = (Arc::new(store), Arc::new(Clock::System));
+        let (_, _, group) = world(&store, &clock).await;
+        let blob = Blob::new(content(0));
+        let run = |step: Step| {
+            store.write(group.0, blob.clone(), move |tx, blob| {
+                Box::pin(async move {
+                    tx.unshown();
+                    match step {
+                        Step::Insert(life) => {
+                            blob.insert(tx, group, 1, Uuid::from_u128(life)).await.map(|()| true)
+                        }
+                        Step::Refer => blob.refer(tx, group, 1).await.map(|()| true),
+                        Step::Condemn => {
+                            for it in blobs::unused(tx, i64::MAX).await? {
+                                blobs::condemn(tx, &it, i64::MAX).await?;
+                            }
+                            Ok(true)
+                        }
+                        Step::Remove { lost } => {
+                            let mut removed = false;
+                            for it in blobs::unused(tx, i64::MAX).await? {
+                                removed |= blobs::remove(tx, &it).await?;
+                            }
+                            if lost { Err(store::Error::Dangling) } else { Ok(removed) }
+                        }
+                    }
+                })
+            })
+        };
+        let refused = |answer| matches!(answer, Err(store::Error::Collected));
+        assert!(refused(run(Step::Refer).await));
+        run(Step::Insert(1)).await.unwrap();
+        blob.keep(store.blobs(), group).unwrap();
+        run(Step::Refer).await.unwrap();
+        // Nobody has condemned it.
+        assert!(!run(Step::Remove { lost: false }).await.unwrap());
+        run(Step::Condemn).await.unwrap();
+        assert!(refused(run(Step::Refer).await));
+        run(Step::Insert(2)).await.unwrap();
+        assert!(!run(Step::Remove { lost: false }).await.unwrap());
+        run(Step::Refer).await.unwrap();
+        assert_eq!(files(store.blobs()).len(), 1);
+        run(Step::Condemn).await.unwrap();
+        assert!(run(Step::Remove { lost: true }).await.is_err());
+        assert_eq!(files(store.blobs()).len(), 0);
+        assert!(refused(run(Step::Refer).await));
+        run(Step::Insert(3)).await.unwrap();
+        blob.keep(store.blobs(), group).unwrap();
+        run(Step::Refer).await.unwrap();
+        assert_eq!(files(store.blobs()).len(), 1);
+        run(Step::Condemn).await.unwrap();
+        assert!(run(Step::Remove { lost: false }).await.unwrap());
+        assert!(refused(run(Step::Refer).await));
+        assert_eq!(files(store.blobs()).len(), 0);
+        // Somebody else has made the row anew, and not yet the file.
+        let again = Blob::new(content(0));
+        let begin = store.write(group.0, again.clone(), move |tx, blob| {
+            tx.unshown();
+            Box::pin(blob.insert(tx, group, 1, Uuid::from_u128(9)))
+        });
+        begin.await.unwrap();
+        assert!(refused(run(Step::Refer).await));
+    })
+    .await;
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Insert(u128),
+    Refer,
+    Condemn,
+    Remove { lost: bool },
 }

@@ -26,12 +26,12 @@ pub(super) struct Large<'s> {
 impl Large<'_> {
     /// Makes the blobs known.
     pub(super) async fn rows(&self) -> Result<(), Error> {
-        let (group, now) = (self.group, self.clock.now().ticks);
+        let (group, now, life) = (self.group, self.clock.now().ticks, self.clock.id());
         self.store
             .write(group.0, self.blobs.clone(), move |tx, blobs| {
                 Box::pin(async move {
                     for blob in blobs.iter() {
-                        blob.insert(tx, group, now).await?;
+                        blob.insert(tx, group, now, life).await?;
                     }
                     tx.unshown();
                     Ok::<_, Error>(())

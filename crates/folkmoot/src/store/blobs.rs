@@ -4,16 +4,18 @@
 //! is whole on the disk while an attachment refers to it; there is no file without a row (DECISIONS
 //! D11).
 //!
-//! A large one is kept in three steps: its row, live from then on ([`Blob::insert`], committed); its file
-//! ([`Blob::keep`]); a reference, refused where the row is not live any more ([`Blob::refer`]). What nothing
-//! refers to goes in two commands: its row is [`condemn`]ed, then file and row are [`remove`]d together
-//! unless the row is live again. So whatever comes between whichever steps, and whichever transaction is
-//! rolled back, a reference that was accepted has its bytes.
+//! A large one is kept in three steps: its row, with a life that it has from then on ([`Blob::insert`],
+//! committed); its file ([`Blob::keep`]); a reference, refused unless that life goes on
+//! ([`Blob::refer`]). What nothing refers to goes in two commands: its life is ended ([`condemn`]), then
+//! file and row are removed together ([`remove`]) unless another life has begun. So whatever comes
+//! between whichever steps, and whichever transaction is rolled back, the file of a reference that was
+//! accepted was there after its life had begun, and nobody removes it in that life.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -36,6 +38,8 @@ pub(crate) struct Blob {
     /// How many bytes.
     pub(crate) size: i64,
     content: Content,
+    /// The life of its row in which its file is kept; all clones of a blob know it.
+    life: Arc<Mutex<Uuid>>,
 }
 
 /// Where the bytes are before they are kept.
@@ -51,7 +55,8 @@ impl Blob {
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Blob {
         let bytes = bytes.into();
         let hash = *blake3::hash(&bytes).as_bytes();
-        Blob { hash, size: bytes.len() as i64, content: Content::Bytes(bytes) }
+        let size = bytes.len() as i64;
+        Blob { hash, size, content: Content::Bytes(bytes), life: Arc::default() }
     }
 
     /// The blob of a file that nobody changes any more, read once and not into memory unless it is
@@ -61,7 +66,8 @@ impl Blob {
             return Ok(Blob::new(std::fs::read(path)?));
         }
         let (hash, size) = hash_file(path)?;
-        Ok(Blob { hash: *hash.as_bytes(), size, content: Content::File(path.to_owned()) })
+        let content = Content::File(path.to_owned());
+        Ok(Blob { hash: *hash.as_bytes(), size, content, life: Arc::default() })
     }
 
     /// Whether it is kept as a file beside the database.
@@ -101,34 +107,50 @@ impl Blob {
         Ok(())
     }
 
-    /// Makes the blob known, and live.
-    pub(crate) async fn insert(&self, tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
-        let sql = "insert into blobs (group_id, hash, size, content, touched_at, dying) \
-            values ($1, $2, $3, $4, $5, $6) \
-            on conflict (group_id, hash) do update set touched_at = $5, dying = $6";
-        let content = match &self.content {
-            Content::Bytes(bytes) if !self.is_large() => Some(&bytes[..]),
-            _ => None,
-        };
-        tx.send(sql, binds![group, &self.hash[..], self.size, content, now, false]).await
+    /// Makes a large blob known, in the life that it has or else in `new`.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Tx,
+        group: GroupId,
+        now: i64,
+        new: Uuid,
+    ) -> Result<(), Error> {
+        let sql = format!("{UPSERT} returning life");
+        let values = binds![group, &self.hash[..], self.size, None::<&[u8]>, now, new];
+        let life = tx.first(&sql, values, |row| row.id(0)).await?.unwrap_or(new);
+        *self.life() = life;
+        Ok(())
     }
 
     /// Lets a row of the same transaction refer to the blob. A small one comes along.
     ///
     /// # Errors
-    /// [`Error::Collected`] for a large one that is not live any more: it is to be kept again.
+    /// [`Error::Collected`] for a large one whose life has ended meanwhile: it is to be kept again.
     pub(crate) async fn refer(&self, tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
-        if !self.is_large() {
-            return self.insert(tx, group, now).await;
+        if let (Content::Bytes(bytes), false) = (&self.content, self.is_large()) {
+            // Its bytes are in the row itself: one life is as good as another.
+            let life = Uuid::nil();
+            let values = binds![group, &self.hash[..], self.size, Some(&bytes[..]), now, life];
+            return tx.send(UPSERT, values).await;
         }
+        let life = *self.life();
         let sql =
-            "update blobs set touched_at = $1 where group_id = $2 and hash = $3 and not dying";
-        match tx.execute(sql, binds![now, group, &self.hash[..]]).await? {
+            "update blobs set touched_at = $1 where group_id = $2 and hash = $3 and life = $4";
+        match tx.execute(sql, binds![now, group, &self.hash[..], life]).await? {
             0 => Err(Error::Collected),
             _ => Ok(()),
         }
     }
+
+    fn life(&self) -> MutexGuard<'_, Uuid> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// Adds a blob or, where it is there, keeps it from being collected for a while.
+const UPSERT: &str = "insert into blobs (group_id, hash, size, content, touched_at, life) \
+    values ($1, $2, $3, $4, $5, $6) on conflict (group_id, hash) \
+    do update set touched_at = $5, life = coalesce(blobs.life, $6)";
 
 /// Where files are while they are written.
 pub(super) const INCOMING: &str = "incoming";
@@ -160,19 +182,19 @@ pub(crate) async fn unused(tx: &mut Tx, before: i64) -> Result<Vec<Unused>, Erro
     Ok(unused)
 }
 
-/// Forbids references to a blob, if it is still unused.
+/// Ends the life of a blob, if it is still unused: from then on it takes no references.
 pub(crate) async fn condemn(tx: &mut Tx, it: &Unused, before: i64) -> Result<(), Error> {
-    let sql = "update blobs set dying = $1 where group_id = $2 and hash = $3 and touched_at < $4 \
-        and not exists (select 1 from attachments a where a.group_id = $2 and a.hash = $3)";
+    let sql = "update blobs set life = null where group_id = $1 and hash = $2 and touched_at < $3 \
+        and not exists (select 1 from attachments a where a.group_id = $1 and a.hash = $2)";
     tx.unshown();
-    tx.send(sql, binds![true, it.group, &it.hash[..], before]).await
+    tx.send(sql, binds![it.group, &it.hash[..], before]).await
 }
 
-/// Removes a blob that was condemned before, unless it has been kept again: its file inside the
-/// transaction, so that keeping it comes either before, and has made the row live, or after, and
-/// writes its file again. Should the transaction be lost after the file, the row is still condemned.
+/// Removes a blob that was condemned before, unless another life of it has begun: its file inside the
+/// transaction, so that such a one begins either before, or after and with its file written again.
+/// Should the transaction be lost after the file, the row is still condemned.
 pub(crate) async fn remove(tx: &mut Tx, it: &Unused) -> Result<bool, Error> {
-    let sql = "delete from blobs where group_id = $1 and hash = $2 and dying";
+    let sql = "delete from blobs where group_id = $1 and hash = $2 and life is null";
     tx.unshown();
     let removed = tx.execute(sql, binds![it.group, &it.hash[..]]).await? > 0;
     if removed {
