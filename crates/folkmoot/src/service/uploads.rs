@@ -257,7 +257,7 @@ impl Part {
         let opened = blocking(move || Partial::open(&folder, id, nothing_yet)).await;
         let file = match opened {
             Ok(file) => Arc::new(file),
-            Err(error) => return Err(unless_ended(service, id, error).await),
+            Err(error) => return Err(unless_moved_on(service, id, false, error).await),
         };
         let service = service.clone();
         Ok(Part { service, session, file, first, last, at: first, gathered: BytesMut::new() })
@@ -275,11 +275,8 @@ impl Part {
     async fn put(&mut self) -> Result<(), Error> {
         let (file, at, bytes) = (self.file.clone(), self.at, self.gathered.split().freeze());
         self.at += bytes.len() as u64;
-        if blocking(move || file.write(at, &bytes)).await? {
-            return Ok(());
-        }
-        // It is whole, or gone, since the part began.
-        Err(Error::Range("The upload takes no more bytes: all of them are there.".into()))
+        // It may have become whole, or gone, since the part began.
+        if blocking(move || file.write(at, &bytes)).await? { Ok(()) } else { Err(no_more()) }
     }
 
     fn not_as_long(&self, how: &str) -> Error {
@@ -335,20 +332,24 @@ async fn record(
     Ok(session)
 }
 
-/// What is wrong, where a file was not found: that the session has ended meanwhile, with its files, or
-/// else that the file is lost.
-async fn unless_ended(service: &Service, id: UploadId, error: Error) -> Error {
-    match error {
-        Error::Fault(missing) if missing.is_missing_file() => {
-            let asked = service.store.read((), move |tx, ()| Box::pin(uploads::exists(tx, id)));
-            match asked.await {
-                Ok(false) => Error::ItemNotFound,
-                Ok(true) => Error::Fault(missing),
-                Err(error) => error.into(),
-            }
-        }
-        other => other,
+/// What is wrong, where the file of a session was not found that was whole or not: that it has become
+/// whole meanwhile, or has ended, with its files, or else that the file is lost.
+async fn unless_moved_on(service: &Service, id: UploadId, was_whole: bool, error: Error) -> Error {
+    let missing = match error {
+        Error::Fault(missing) if missing.is_missing_file() => missing,
+        other => return other,
+    };
+    let now = service.now_ticks();
+    match service.store.read((), move |tx, ()| Box::pin(uploads::find(tx, id, now))).await {
+        Ok(None) => Error::ItemNotFound,
+        Ok(Some(session)) if session.is_whole() && !was_whole => no_more(),
+        Ok(Some(_)) => Error::Fault(missing),
+        Err(error) => error.into(),
     }
+}
+
+fn no_more() -> Error {
+    Error::Range("The upload takes no more bytes: all of them are there.".into())
 }
 
 /// Stores the attachment of a session whose bytes are all there. May be done again, also by another at
@@ -364,7 +365,7 @@ pub(crate) async fn complete(
             remove_files(service, id).await?;
             Ok(created)
         }
-        Err(error) => Err(unless_ended(service, id, error).await),
+        Err(error) => Err(unless_moved_on(service, id, true, error).await),
     }
 }
 
