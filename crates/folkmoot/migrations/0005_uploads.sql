@@ -21,7 +21,6 @@ create table upload_sessions (
 -- An address names the session alone.
 create index upload_sessions_by_id on upload_sessions (id);
 create index upload_sessions_by_post on upload_sessions (group_id, post_id);
-create index upload_sessions_by_expiry on upload_sessions (expires_at);
 
 -- One life of a blob, from when it was made known; null once a collector has condemned it, before it
 -- removes the file. A reference is taken only in the life in which its file was kept.

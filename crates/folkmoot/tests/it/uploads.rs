@@ -59,8 +59,21 @@ impl Talk {
         let location = last.header("location").unwrap();
         assert_eq!(last.created()["id"], location.rsplit('/').next().unwrap());
         let path = location.split_once("/v1.0").unwrap().1;
-        let value = self.ada.get(&format!("/v1.0{path}/$value"));
-        assert_eq!(value.status, 200, "{}", value.text());
+        let path = format!("/v1.0{path}/$value");
+        let (value, head) = (self.ada.get(&path), self.ada.send("HEAD", &path, &[], b""));
+        assert_eq!((value.status, head.status), (200, 200), "{}", value.text());
+        let length = value.body.len().to_string();
+        for (name, expected) in [
+            ("content-length", &*length),
+            ("content-disposition", "attachment"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "sandbox"),
+        ] {
+            for answer in [&value, &head] {
+                let found = answer.header(name).unwrap_or_default();
+                assert!(found.starts_with(expected), "{name}: {found}");
+            }
+        }
         value.body
     }
 }
