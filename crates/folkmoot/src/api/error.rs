@@ -240,6 +240,8 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Recipients => (StatusCode::BAD_REQUEST, "ErrorInvalidRecipients"),
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
+        E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ErrorMessageSizeExceeded"),
+        E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
         E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),

@@ -12,7 +12,8 @@ use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Metadata, limits};
-use crate::store::blobs::{self, Download};
+use crate::store::blobs;
+pub(crate) use crate::store::blobs::{Download, Stored};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, Home, PageEnd};
 use crate::store::sql::Bind;
@@ -39,7 +40,7 @@ pub(crate) enum Answer {
     /// A bare number.
     Count(i64),
     /// The bytes of an attachment.
-    Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
+    Download(Download),
 }
 
 /// Answers a question without reading, or says with what its answer may be kept.
@@ -181,8 +182,7 @@ async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
     let found = blobs::download(tx, at.group()?.id, id).await?;
-    let Download { content_type, name, bytes } = found.ok_or(Error::ItemNotFound)?;
-    Ok(Answer::Download { content_type, name, bytes })
+    Ok(Answer::Download(found.ok_or(Error::ItemNotFound)?))
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.
