@@ -150,8 +150,8 @@ begin
       where c.relnamespace = current_schema()::regnamespace
       and not exists (select 1 from pg_inherits i where i.inhparent = c.oid)
       order by c.oid loop
-    for part in 0..7 loop
-      execute format('create table %I partition of %I for values with (modulus 8, remainder %s)',
+    for part in 0..3 loop
+      execute format('create table %I partition of %I for values with (modulus 4, remainder %s)',
         parent || '_p' || part, parent, part);
     end loop;
   end loop;
