@@ -61,6 +61,11 @@ pub(crate) enum Error {
         "At least one recipient isn't valid: each of ToRecipients needs an emailAddress with an address."
     )]
     Recipients,
+    /// The bytes of an attachment that has none.
+    #[error(
+        "A reference attachment has no content here, so there is no $value of it: what it refers to is at its sourceUrl."
+    )]
+    NoContent,
     /// A `$skiptoken` of another request.
     #[error(transparent)]
     SkipToken(#[from] Refused),

@@ -12,6 +12,7 @@ mod error;
 pub(crate) mod extended_properties;
 pub(crate) mod extensions;
 pub(crate) mod groups;
+mod items;
 pub(crate) mod limits;
 pub(crate) mod mentions;
 pub(crate) mod posts;

@@ -11,12 +11,13 @@ use uuid::Uuid;
 use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
-use crate::service::{Created, Ctx, Error, Metadata, limits};
+use crate::service::{Created, Ctx, Error, Metadata, items, limits};
+use crate::store::attachments;
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, PageEnd};
 use crate::store::sql::Bind;
-use crate::store::{Tx, etag, skiptoken};
+use crate::store::{self, Tx, etag, skiptoken};
 
 /// A bound GET.
 #[derive(Debug)]
@@ -176,9 +177,15 @@ async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<An
 async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
-    let found = blobs::download(tx, at.group()?.id, id).await?;
-    let Download { content_type, name, bytes } = found.ok_or(Error::ItemNotFound)?;
-    Ok(Answer::Download { content_type, name, bytes })
+    let group = at.group()?.id;
+    if let Some(Download { content_type, name, bytes }) = blobs::download(tx, group, id).await? {
+        return Ok(Answer::Download { content_type, name, bytes });
+    }
+    let item = attachments::item(tx, group, id).await?.ok_or(Error::NoContent)?;
+    let made = items::file(&item);
+    let made = made.ok_or_else(|| store::Error::Defect("an item of no known type".into()))?;
+    let items::File { content_type, name, bytes } = made;
+    Ok(Answer::Download { content_type: Some(content_type.into()), name, bytes })
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.
