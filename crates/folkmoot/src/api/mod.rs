@@ -4,6 +4,7 @@
 //! means is read from the model, and whether a call is permitted from the operation table.
 
 mod compress;
+mod echo;
 mod error;
 mod lists;
 mod negotiate;
@@ -233,7 +234,7 @@ async fn carry_out(
     let path = path.trim_start_matches('/').to_owned();
     let bound = bind_path(&MODEL, &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
-        other => Error::Url(other.to_string()),
+        other => Error::Bind(other),
     })?;
     let of_beta = |step: &Step| match step {
         Step::Navigation(navigation) => navigation.published == Published::Beta,

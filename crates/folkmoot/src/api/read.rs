@@ -6,10 +6,11 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use odata::bind::{Path, Step, bind_query};
+use odata::bind::{Path, Predicate, Query, Step, bind_query};
 use odata::syntax::{self, Options};
 
 use crate::api::error::Error;
+use crate::api::operations::{self, Asked, Refusal, Row};
 use crate::api::prefer::{Answered, Prefer};
 use crate::api::{Call, empty, json_at, lists, negotiate};
 use crate::model::MODEL;
@@ -18,7 +19,7 @@ use crate::service::read::{self, Answer, Read};
 use crate::service::{Ctx, Metadata, limits};
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
-    let Call { mut ctx, path, self_path, parts, prefer, accepted, .. } = call;
+    let Call { mut ctx, row, path, self_path, parts, prefer, accepted } = call;
     let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
     let answered = if path.is_single() { Answered::Entity } else { Answered::Page };
     let dress = Dress { sent: &parts.headers, prefer, answered };
@@ -42,8 +43,10 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     };
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(&options, &path)?;
-    let query =
-        bind_query(&MODEL, path.entity(), &options).map_err(|it| Error::Url(it.to_string()))?;
+    let query = bind_query(&MODEL, path.entity(), &options)?;
+    if ctx.is_strict() {
+        refuse_as_graph(row, &path, &query, &parts.headers)?;
+    }
     if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
         let max = limits::SKIP_MAX;
         let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
@@ -104,6 +107,36 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
     let given = options.names();
     match given.iter().find(|it| !it.starts_with('@') && !served.contains(&it.as_str())) {
         Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),
+        None => Ok(()),
+    }
+}
+
+/// What real Graph refuses of a query on this collection.
+fn refuse_as_graph(
+    row: &Row,
+    path: &Path,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<(), Error> {
+    let (filter, sorted) = (query.filter.as_ref(), !query.order_by.is_empty());
+    let asked: Vec<_> = [
+        (filter.is_some(), Asked::Filter),
+        (sorted, Asked::OrderBy),
+        (!query.expand.is_empty(), Asked::Expand),
+        (matches!(path.steps.last(), Some(Step::Count)), Asked::CountSegment),
+        (sorted && filter.is_some(), Asked::FilterAndOrderBy),
+        (filter.is_some_and(Predicate::negates), Asked::Negation),
+    ]
+    .into_iter()
+    .filter_map(|(is, asked)| is.then_some(asked))
+    .collect();
+    let eventual = headers
+        .get("consistencylevel")
+        .is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"eventual"));
+    match operations::refusal(row.shape, &asked) {
+        Some((Asked::CountSegment, Refusal::NeedsEventual)) if eventual => Ok(()),
+        Some((_, Refusal::NeedsEventual)) if eventual && query.count => Ok(()),
+        Some((asked, refusal)) => Err(Error::AsGraph(asked, refusal)),
         None => Ok(()),
     }
 }

@@ -3,6 +3,8 @@
 //! **Invariant:** a body is read to its end, or refused, before a command starts; what is refused has
 //! stored nothing.
 
+use std::sync::OnceLock;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
@@ -18,7 +20,7 @@ use odata::syntax;
 use crate::api::error::Error;
 use crate::api::operations::{Operation, Row};
 use crate::api::prefer::{Answered, Prefer, Return};
-use crate::api::{Call, empty, negotiate};
+use crate::api::{Call, echo, empty, negotiate};
 use crate::model::MODEL;
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, extended_properties, extensions, groups,
@@ -29,7 +31,7 @@ pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Erro
     let Call { mut ctx, row, path, parts, prefer, accepted, .. } = call;
     let (metadata, id) = options(&parts, row, accepted)?;
     ctx.set_metadata(metadata);
-    let (ctx, answer) = (&ctx, As { metadata, prefer });
+    let (ctx, answer) = (&ctx, As { metadata, prefer, types: OnceLock::new() });
     match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
         // Whoever may not see a group's content hears that, whatever else is wrong with the request.
         Err(error @ (Error::Body(_) | Error::UnknownProperty(_) | Error::TooLarge(_))) => {
@@ -53,7 +55,7 @@ async fn carry_out(
     let changed = |it| Ok(answer.entity(StatusCode::OK, it));
     match operation {
         Op::CreateGroup => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(groups::create(ctx, path, record).await?)
         }
         Op::ResetUnseenCount => {
@@ -62,7 +64,7 @@ async fn carry_out(
         }
         Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
         Op::AddMember | Op::AddOwner => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             let reference = record.reference.ok_or_else(|| {
                 Error::Body("The body must be a reference: {\"@odata.id\": \"https://…\"}.".into())
             })?;
@@ -73,11 +75,11 @@ async fn carry_out(
             no_content(groups::remove(ctx, path, id).await?)
         }
         Op::CreateConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(conversations::create(ctx, path, record).await?)
         }
         Op::AddConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             match record.reference {
                 Some(reference) => {
                     no_content(conversations::add_reference(ctx, path, reference).await?)
@@ -86,7 +88,7 @@ async fn carry_out(
             }
         }
         Op::UpdateConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(conversations::update(ctx, path, record).await?)
         }
         Op::MarkConversationRead | Op::MarkConversationUnread => {
@@ -95,49 +97,49 @@ async fn carry_out(
         }
         Op::DeleteConversation => no_content(conversations::delete(ctx, path).await?),
         Op::CreateGroupThread | Op::CreateThread | Op::AddGroupThread | Op::AddThread => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(threads::create(ctx, path, record).await?)
         }
         Op::UpdateThread => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(threads::update(ctx, path, record).await?)
         }
         Op::CreatePost | Op::AddPost => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(posts::create(ctx, path, record).await?)
         }
         Op::UpdatePost | Op::UpdateInReplyTo => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(posts::update(ctx, path, record).await?)
         }
         Op::DeletePost | Op::DeleteInReplyTo => no_content(posts::delete(ctx, path).await?),
         Op::ForwardPost => forward(ctx, path, parts, body).await,
         Op::CreateAttachment | Op::AddAttachment => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(attachments::create(ctx, path, record).await?)
         }
         Op::DeleteAttachment => no_content(attachments::delete(ctx, path).await?),
         Op::CreateExtension => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(extensions::create(ctx, path, record).await?)
         }
         Op::UpdateExtension => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(extensions::update(ctx, path, record).await?)
         }
         Op::CreateSingleValueProperty
         | Op::AddSingleValueProperty
         | Op::CreateMultiValueProperty
         | Op::AddMultiValueProperty => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(extended_properties::create(ctx, path, record).await?)
         }
         Op::UpdateSingleValueProperty | Op::UpdateMultiValueProperty => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(extended_properties::update(ctx, path, record).await?)
         }
         Op::CreateMention | Op::AddMention => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(mentions::create(ctx, path, record).await?)
         }
         Op::DeleteExtension
@@ -236,22 +238,28 @@ async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Resul
 }
 
 /// How an entity that was written is answered.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct As {
     metadata: Metadata,
     prefer: Prefer,
+    /// The types of its parts that the request named.
+    types: OnceLock<Json>,
 }
 
 impl As {
     /// The entity under `status`; where a client prefers `return=minimal`, only that it was written
     /// (RFC 7240, section 4.2), and what its address is, if it is new (OData 4.0, part 1, section
     /// 8.3.4).
-    pub(super) fn entity(self, status: StatusCode, written: Created) -> Response {
+    pub(super) fn entity(&self, status: StatusCode, written: Created) -> Response {
         const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
         let minimal = self.prefer.answer == Some(Return::Minimal);
         let mut response = match minimal {
             true => empty(StatusCode::NO_CONTENT),
-            false => super::json_at(self.metadata, status, written.body),
+            false => {
+                let types = self.types.get().filter(|_| self.metadata == Metadata::Minimal);
+                let body = types.map(|it| echo::add(it, written.body.clone()));
+                super::json_at(self.metadata, status, body.unwrap_or(written.body))
+            }
         };
         let answered = if minimal { Answered::Nothing } else { Answered::Written };
         let headers = response.headers_mut();
@@ -274,8 +282,12 @@ async fn entity(
     parts: &Parts,
     body: &mut Body,
     entity: &'static EntityType,
+    answer: &As,
 ) -> Result<Record, Error> {
     let json = read_json(parts, body).await?;
+    if let Some(types) = echo::inside(&json) {
+        answer.types.get_or_init(|| types);
+    }
     decode_entity(&MODEL, entity, json).map_err(refuse)
 }
 

@@ -15,7 +15,7 @@ use crate::service::{Created, Ctx, Error, Metadata, items, limits};
 use crate::store::attachments;
 use crate::store::blobs::{self, Download};
 use crate::store::plan::Node;
-use crate::store::read::{self, Budget, Found, PageEnd};
+use crate::store::read::{self, Budget, Found, Home, PageEnd};
 use crate::store::sql::Bind;
 use crate::store::{self, Tx, etag, skiptoken};
 
@@ -123,7 +123,10 @@ async fn entity(
         body.push(b',');
     }
     let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
-    Ok(read::one(tx, &node, at.place, at.id, url, &mut budget, body).await?)
+    let id = at.id.map(|it| it.hyphenated().to_string());
+    let context = id.map_or_else(|| at.context.clone(), |id| format!("{}('{id}')", at.context));
+    let home = Home { url, context: &context };
+    Ok(read::one(tx, &node, at.place, at.id, home, &mut budget, body).await?)
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
@@ -153,7 +156,8 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
     let url = format!("{}/{}", ctx.root, at.url);
     let after = after.as_deref();
-    let end = read::page(tx, &node, at.place, after, &url, &mut budget, &mut body).await?;
+    let home = Home { url: &url, context: &at.context };
+    let end = read::page(tx, &node, at.place, after, home, &mut budget, &mut body).await?;
     body.push(b']');
     if let PageEnd::After(key) = end {
         let mut options = request.options.clone();

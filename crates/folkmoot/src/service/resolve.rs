@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId, UserId};
-use crate::model::{Entity, HISTORY, Source, entity_of};
+use crate::model::{Entity, HISTORY, Source, context_of, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -194,11 +194,7 @@ async fn follow(
     let parent = at.as_parent()?;
     let link = at.entity.link(navigation).ok_or(Error::ItemNotFound)?;
     let id = parent.id.hyphenated();
-    at.context = match (navigation.declared, navigation.contained) {
-        (Some("directoryObject"), _) => "directoryObjects".into(),
-        (_, false) => format!("{}s", target.edm.name),
-        (_, true) => format!("{}('{id}')/{}", at.context, navigation.name),
-    };
+    at.context = context_of(navigation, &format!("{}('{id}')", at.context));
     at.url = format!("{}/{}", at.url, navigation.name);
     at.place = Place::Under(parent, link, None);
     at.entity = target;
