@@ -245,6 +245,8 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::NoContent => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
+        E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ErrorMessageSizeExceeded"),
+        E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
         E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),

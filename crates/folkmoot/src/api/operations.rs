@@ -199,6 +199,7 @@ operations! {
     AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered;
     GetAttachment: GET "attachment", READ, READ, NotToApps;
     GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps;
+    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps;
     DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps;
 
     ListExtensions: GET "post/extensions", READ, READ, Served;
@@ -299,6 +300,10 @@ pub(crate) fn shape(path: &Path) -> (String, bool) {
                 at = (navigation.target)().name;
             }
             Step::Property(property) => shape = format!("{shape}/{}", property.name),
+            // One bound to a collection hangs on the navigation that led there.
+            Step::Action(action) if action.on_collection => {
+                shape = format!("{shape}/{}", action.name);
+            }
             Step::Action(action) => shape = format!("{at}/{}", action.name),
             Step::Cast(_) | Step::Narrow(_) => {}
             Step::Count => count = true,

@@ -8,6 +8,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use odata::bind::{Path, Predicate, Query, Step, bind_query};
 use odata::syntax::{self, Options};
+use tokio_util::io::ReaderStream;
 
 use crate::api::error::Error;
 use crate::api::operations::{self, Asked, Refusal, Row};
@@ -15,8 +16,11 @@ use crate::api::prefer::{Answered, Prefer};
 use crate::api::{Call, empty, json_at, lists, negotiate};
 use crate::model::MODEL;
 use crate::service::answers::Question;
-use crate::service::read::{self, Answer, Read};
+use crate::service::read::{self, Answer, Download, Read, Stored};
 use crate::service::{Ctx, Metadata, limits};
+
+/// Bytes of a file that are in memory while it is sent.
+const READ_BYTES: usize = 64 * 1024;
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let Call { mut ctx, row, path, self_path, parts, prefer, accepted } = call;
@@ -72,9 +76,7 @@ impl Dress<'_> {
         match answer {
             Answer::Json { body, etag } => self.json(ctx, body, etag),
             Answer::Count(count) => text(count),
-            Answer::Download { content_type, name, bytes } => {
-                attachment(content_type, &name, bytes)
-            }
+            Answer::Download(it) => attachment(it),
         }
     }
 
@@ -155,14 +157,25 @@ fn text(count: i64) -> Response {
 }
 
 /// What somebody else has uploaded: to be saved, never to be shown as a page of this server's.
-fn attachment(content_type: Option<String>, name: &str, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+fn attachment(it: Download) -> Response {
+    let Download { content_type, name, bytes } = it;
+    let (body, size) = match bytes {
+        Stored::Bytes(bytes) => (Body::from(bytes), None),
+        Stored::File(file, size) => {
+            let file = tokio::fs::File::from_std(file);
+            (Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES)), Some(size))
+        }
+    };
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
     let content_type = content_type
         .and_then(|it| HeaderValue::from_str(&it).ok())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // RFC 6266: the name in UTF-8, percent-encoded as RFC 8187 says.
-    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
     let disposition = format!("attachment; filename*=UTF-8''{name}");
     let disposition =
         HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));

@@ -14,14 +14,15 @@ use hyper::body::Body as _;
 use odata::bind::{Path, Step};
 use odata::decode::{Argument, DecodeError, Field, Record, decode_entity, decode_parameters};
 use odata::edm::{Action, EntityType, Parameter};
-use odata::json::{self, Json};
+use odata::json::{self, Json, write_string};
 use odata::syntax;
 
 use crate::api::error::Error;
 use crate::api::operations::{Operation, Row};
 use crate::api::prefer::{Answered, Prefer, Return};
-use crate::api::{Call, echo, empty, negotiate};
+use crate::api::{Call, echo, empty, negotiate, upload};
 use crate::model::MODEL;
+use crate::service::uploads::{self, Opened};
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, extended_properties, extensions, groups,
     limits, mentions, posts, read, threads,
@@ -148,10 +149,7 @@ async fn carry_out(
         | Op::DeleteMention => no_content(posts::delete_child(ctx, path).await?),
         Op::DeleteThread => no_content(threads::delete(ctx, path).await?),
         Op::ReplyToThread | Op::ReplyToPost => {
-            let Some(Step::Action(action)) = path.steps.last() else {
-                return Err(Error::Url("an action was expected at the end of the path".into()));
-            };
-            let record = parameter(parts, body, action).await?;
+            let record = parameter(parts, body, action(&path)?).await?;
             let location = posts::reply(ctx, path, record).await?;
             // Graph answers nothing at all; where the new post is does not disturb its clients.
             let mut response = empty(StatusCode::ACCEPTED);
@@ -159,6 +157,13 @@ async fn carry_out(
                 response.headers_mut().insert(header::LOCATION, location);
             }
             Ok(response)
+        }
+        Op::CreateUploadSession => {
+            let item = argument(parts, body, action(&path)?).await?;
+            let annotations = ctx.annotations();
+            let context = format!("{}/$metadata#microsoft.graph.uploadSession", ctx.root());
+            let session = uploads::create(ctx, path, &item).await?;
+            Ok(opened(&session, annotations.then_some(&context)))
         }
         // Named one by one, so that a new operation does not compile before it is carried out.
         Op::ListGroups
@@ -222,11 +227,8 @@ fn no_content((): ()) -> Result<Response, Error> {
 }
 
 async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
-    let Some(Step::Action(action)) = path.steps.last() else {
-        return Err(Error::Url("an action was expected at the end of the path".into()));
-    };
     let (mut comment, mut to) = (None, Vec::new());
-    for (parameter, argument) in arguments(parts, body, action).await? {
+    for (parameter, argument) in arguments(parts, body, action(&path)?).await? {
         match (parameter.name, argument) {
             ("Comment", Argument::Field(text)) => comment = text.into_string(),
             ("ToRecipients", Argument::Field(Field::Collection(items))) => to = items,
@@ -297,14 +299,50 @@ async fn parameter(
     body: &mut Body,
     action: &'static Action,
 ) -> Result<Record, Error> {
-    arguments(parts, body, action)
-        .await?
-        .into_iter()
-        .find_map(|(_, argument)| match argument {
-            Argument::Record(record) => Some(record),
-            Argument::Field(_) => None,
-        })
-        .ok_or_else(|| Error::Body(format!("The action {} needs its parameter.", action.name)))
+    let arguments = arguments(parts, body, action).await?;
+    let record = arguments.into_iter().find_map(|(_, argument)| match argument {
+        Argument::Record(record) => Some(record),
+        Argument::Field(_) => None,
+    });
+    record.ok_or_else(|| no_parameter(action))
+}
+
+/// The value that is the one parameter of an action.
+async fn argument(parts: &Parts, body: &mut Body, action: &'static Action) -> Result<Field, Error> {
+    let arguments = arguments(parts, body, action).await?;
+    let field = arguments.into_iter().find_map(|(_, argument)| match argument {
+        Argument::Field(field) => Some(field),
+        Argument::Record(_) => None,
+    });
+    field.ok_or_else(|| no_parameter(action))
+}
+
+fn no_parameter(action: &Action) -> Error {
+    Error::Body(format!("The action {} needs its parameter.", action.name))
+}
+
+/// The action at the end of a path.
+fn action(path: &Path) -> Result<&'static Action, Error> {
+    match path.steps.last() {
+        Some(Step::Action(action)) => Ok(action),
+        _ => Err(Error::Url("an action was expected at the end of the path".into())),
+    }
+}
+
+/// An upload session that was opened. No byte is there: Graph writes that without an end.
+fn opened(session: &Opened, context: Option<&String>) -> Response {
+    let mut out = b"{".to_vec();
+    if let Some(context) = context {
+        out.extend_from_slice(b"\"@odata.context\":");
+        write_string(&mut out, context);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"uploadUrl\":");
+    write_string(&mut out, &session.url);
+    out.push(b',');
+    upload::members(&mut out, &session.expires.to_string(), ["0-".to_owned()].into_iter());
+    out.push(b'}');
+    super::json(StatusCode::CREATED, out)
 }
 
 async fn arguments(

@@ -236,8 +236,20 @@ pub(crate) static MODEL: Model = Model {
         &MENTION.edm,
         &POST_VERSION.edm,
     ],
-    complexes: &[&shared::EMAIL_ADDRESS, &shared::RECIPIENT, &shared::ITEM_BODY],
-    enums: &[&shared::BODY_TYPE, &post::IMPORTANCE, &attachment::PERMISSION, &attachment::PROVIDER],
+    complexes: &[
+        &shared::EMAIL_ADDRESS,
+        &shared::RECIPIENT,
+        &shared::ITEM_BODY,
+        &shared::ATTACHMENT_ITEM,
+        &shared::UPLOAD_SESSION,
+    ],
+    enums: &[
+        &shared::BODY_TYPE,
+        &shared::ATTACHMENT_TYPE,
+        &post::IMPORTANCE,
+        &attachment::PERMISSION,
+        &attachment::PROVIDER,
+    ],
 };
 
 #[cfg(test)]

@@ -16,21 +16,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use crate::service::{draft, limits};
 use crate::store::attachments::Item;
+use crate::store::blobs::{Download, Stored};
 
-/// An item as a file.
-#[derive(Debug)]
-pub(super) struct File {
-    /// Its media type.
-    pub(super) content_type: &'static str,
-    /// The attachment's name, with the ending of that type.
-    pub(super) name: String,
-    /// Its bytes.
-    pub(super) bytes: Vec<u8>,
-}
-
-/// The file of an item, of whichever of the three types it is. `None` for what is no item: a defect of
-/// the store.
-pub(super) fn file(item: &Item) -> Option<File> {
+/// The file of an item, of whichever of the three types it is: under the attachment's name, with the
+/// ending of its type. `None` for what is no item, which is a defect of the store.
+pub(super) fn file(item: &Item) -> Option<Download> {
     let document = json::parse(item.json.as_bytes(), limits::JSON_DEPTH_MAX).ok()?;
     let ty = document.get("@odata.type")?.as_str()?;
     let (content_type, ending, bytes) = match ty.rsplit('.').next()? {
@@ -41,7 +31,7 @@ pub(super) fn file(item: &Item) -> Option<File> {
     };
     let has_ending = item.name.to_ascii_lowercase().ends_with(ending);
     let name = if has_ending { item.name.clone() } else { format!("{}{ending}", item.name) };
-    Some(File { content_type, name, bytes })
+    Some(Download { content_type: Some(content_type.into()), name, bytes: Stored::Bytes(bytes) })
 }
 
 /// The text at the end of a way through objects, where there is one and it is not empty.

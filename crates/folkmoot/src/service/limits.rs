@@ -42,6 +42,12 @@ pub(crate) const VALUE_CHARS_MAX: usize = 8_192;
 pub(crate) const COMMENT_CHARS_MAX: usize = 65_536;
 /// Bytes of an attachment that comes inside a request's body.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Bytes of an attachment that comes by an upload session.
+pub(crate) const UPLOAD_BYTES_MAX: i64 = 150 * 1024 * 1024;
+/// Separate ranges of an upload that may be there before what is between them.
+pub(crate) const UPLOAD_RANGES_MAX: usize = 500;
+/// How long an upload session may take.
+pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Owners and members that one create may bind.
 pub(crate) const BINDS_MAX: usize = 20;
 

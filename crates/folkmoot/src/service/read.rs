@@ -12,12 +12,11 @@ use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Metadata, items, limits};
-use crate::store::attachments;
-use crate::store::blobs::{self, Download};
+pub(crate) use crate::store::blobs::{Download, Stored};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, Home, PageEnd};
 use crate::store::sql::Bind;
-use crate::store::{self, Tx, etag, skiptoken};
+use crate::store::{self, Tx, attachments, blobs, etag, skiptoken};
 
 /// A bound GET.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ pub(crate) enum Answer {
     /// A bare number.
     Count(i64),
     /// The bytes of an attachment.
-    Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
+    Download(Download),
 }
 
 /// Answers a question without reading, or says with what its answer may be kept.
@@ -182,14 +181,13 @@ async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
     let group = at.group()?.id;
-    if let Some(Download { content_type, name, bytes }) = blobs::download(tx, group, id).await? {
-        return Ok(Answer::Download { content_type, name, bytes });
+    if let Some(file) = blobs::download(tx, group, id).await? {
+        return Ok(Answer::Download(file));
     }
     let item = attachments::item(tx, group, id).await?.ok_or(Error::NoContent)?;
     let made = items::file(&item);
     let made = made.ok_or_else(|| store::Error::Defect("an item of no known type".into()))?;
-    let items::File { content_type, name, bytes } = made;
-    Ok(Answer::Download { content_type: Some(content_type.into()), name, bytes })
+    Ok(Answer::Download(made))
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.

@@ -146,13 +146,7 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
             let on_list = read::find(tx, &at.access, at.entity, at.place, Some(id)).await?;
             on_list.ok_or_else(unknown)?;
         }
-        let caller = ctx.caller.clone();
-        let facts = groups::facts(tx, caller.tenant, GroupId(id), caller.user).await?;
-        let facts = facts.ok_or_else(unknown)?;
-        if caller.user.is_some() && facts.caller.is_none() {
-            return Err(Error::NoSuchUser);
-        }
-        at.access = Access::to_group(caller, facts);
+        at.access = access(tx, ctx, GroupId(id)).await?;
         at.place = Place::Set;
         at.context = "groups".into();
         at.url = format!("groups/{}", id.hyphenated());
@@ -173,6 +167,17 @@ fn narrow(at: &mut Target, derived: &'static DerivedType) {
     if let Place::Under(_, _, narrowed) = &mut at.place {
         *narrowed = kind.and_then(|it| i64::try_from(it).ok());
     }
+}
+
+/// What the caller may do in a group.
+pub(crate) async fn access(tx: &mut Tx, ctx: &Ctx, group: GroupId) -> Result<Access, Error> {
+    let caller = ctx.caller.clone();
+    let facts = groups::facts(tx, caller.tenant, group, caller.user).await?;
+    let facts = facts.ok_or_else(|| Error::ResourceNotFound(group.to_string()))?;
+    if caller.user.is_some() && facts.caller.is_none() {
+        return Err(Error::NoSuchUser);
+    }
+    Ok(Access::to_group(caller, facts))
 }
 
 async fn follow(

@@ -27,4 +27,5 @@ mod seed;
 mod tls;
 mod tokens;
 mod unseen;
+mod uploads;
 mod wire;
