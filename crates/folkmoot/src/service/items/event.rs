@@ -1,6 +1,8 @@
 //! An event as a calendar of its own (RFC 5545).
 //!
-//! **Invariant:** times stand as they were given, in the time zone that they were given in.
+//! **Invariant:** times stand as they were given, in the time zone that they were given in. The zone goes
+//! by its name alone: its rules are not known here, and calendars know Windows' names and IANA's (RFC 7809
+//! leaves the rules out for the same reason).
 
 use ics::components::{Component, Parameter, Property};
 use odata::json::Json;
