@@ -328,8 +328,9 @@ fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {
 /// Whether an answer shows what is another for each caller and not told of by the feed.
 pub(super) fn is_per_caller(query: &Query) -> bool {
     let entity = entity_of(query.entity);
-    let selected = query.select.iter().flatten();
-    selected.into_iter().any(|it| matches!(entity.source(it), Source::PerCaller(_)))
+    let mut selected = query.select.iter().flatten();
+    selected.any(|it| matches!(entity.source(it), Source::PerCaller(_)))
+        || query.expand.iter().any(|it| is_per_caller(&it.query))
 }
 
 /// What was selected, in the order in which it was asked for, under the model's names.
