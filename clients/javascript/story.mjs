@@ -193,6 +193,116 @@ async function upload(ada, address) {
   check("upload: beside the other", Number(await ada.api(`${address}/$count`).get()), 2);
 }
 
+/** A file and an event are attached to a post that is there, read and removed. */
+async function attach(ada, post) {
+  const path = `${post}/attachments`;
+  const made = await ada.api(path).post({
+    "@odata.type": "#microsoft.graph.fileAttachment",
+    name: "later.txt",
+    contentBytes: Buffer.from("later").toString("base64"),
+  });
+  check("attached", [made.name, made.contentType, made.size], ["later.txt", "text/plain", 5]);
+  const at = (hour) => ({ dateTime: `2026-12-01T${hour}:00:00`, timeZone: "UTC" });
+  const event = {
+    "@odata.type": "#microsoft.graph.event", subject: "Lunch", start: at(12), end: at(13),
+  };
+  const item = await ada.api(path).post({
+    "@odata.type": "#microsoft.graph.itemAttachment", name: "Lunch", item: event,
+  });
+  const listed = (await ada.api(path).get()).value;
+  check(
+    "attached: both", listed.map((it) => it["@odata.type"]),
+    ["#microsoft.graph.fileAttachment", "#microsoft.graph.itemAttachment"],
+  );
+  check("attached: the post says so", (await ada.api(post).get()).hasAttachments, true);
+  const expand = "microsoft.graph.itemattachment/item";
+  const read = await ada.api(`${path}/${item.id}`).expand(expand).get();
+  check("item", read.item, event);
+  const value = ada.api(`${path}/${item.id}/$value`).responseType(ResponseType.TEXT);
+  check("item: a calendar", (await value.get()).includes("\r\nDTSTART:20261201T120000Z\r\n"), true);
+  for (const { id } of [made, item]) await ada.api(`${path}/${id}`).delete();
+  await checkError(
+    "a removed attachment", ada.api(`${path}/${made.id}`).get(), 404, "ErrorItemNotFound",
+  );
+  check("removed: the post says so", (await ada.api(post).get()).hasAttachments, false);
+}
+
+const extension = (extensionName, data) => ({
+  "@odata.type": "microsoft.graph.openTypeExtension", extensionName, ...data,
+});
+
+/** What programs keep with a post: sent with a reply, and added to one that is there; the reply's id. */
+async function extend(bo, thread, post) {
+  const extensions = [extension("com.example.mood", { mood: "hungry", level: 3 })];
+  await bo.api(`${thread}/reply`).post({ post: { body: { content: "Extended" }, extensions } });
+  const made = (await bo.api(`${thread}/posts`).get()).value.at(-1);
+  const read = await bo.api(`${thread}/posts/${made.id}`)
+    .expand("extensions($filter=id eq 'com.example.mood')").get();
+  check(
+    "extension: data", read.extensions.map((it) => [it.extensionName, it.mood, it.level]),
+    [["com.example.mood", "hungry", 3]],
+  );
+  const one = `${post}/extensions/com.example.seen`;
+  const seen = extension("com.example.seen", { by: "bo" });
+  const added = await bo.api(`${post}/extensions`).post(seen);
+  check("extension: added", [added.extensionName, added.by], ["com.example.seen", "bo"]);
+  await bo.api(one).patch(extension("com.example.seen", { by: "ada", times: 2 }));
+  const changed = await bo.api(one).get();
+  check("extension: changed", [changed.by, changed.times], ["ada", 2]);
+  await bo.api(one).delete();
+  await checkError("a removed extension", bo.api(one).get(), 404, "ErrorItemNotFound");
+  return made.id;
+}
+
+async function forward(ada, post) {
+  const to = [{ emailAddress: { address: "kitchen@example.com" } }];
+  const path = `${post}/forward`;
+  await ada.api(path).post({ Comment: "For you", ToRecipients: to });
+  await checkError(
+    "forwarded to nobody", ada.api(path).post({ comment: "For nobody", toRecipients: [] }),
+    400, "ErrorInvalidRecipients",
+  );
+}
+
+/** While a thread is locked, its members read. */
+async function lock(ada, bo, thread) {
+  check("locked", (await ada.api(thread).patch({ isLocked: true })).isLocked, true);
+  const late = { post: post("Too late") };
+  await checkError(
+    "a reply to a locked thread", bo.api(`${thread}/reply`).post(late), 403, "ErrorAccessDenied",
+  );
+  check("locked: read", (await bo.api(thread).get()).isLocked, true);
+  await ada.api(thread).patch({ isLocked: false });
+  check("unlocked", (await bo.api(thread).get()).isLocked, false);
+  await bo.api(`${thread}/reply`).post(late);
+}
+
+/** A post is changed and removed by its author, which this server offers beyond Graph. */
+async function edit(ada, bo, thread, id) {
+  const path = `${thread}/posts/${id}`;
+  const count = () => ada.api(`${thread}/posts/$count`).responseType(ResponseType.TEXT).get();
+  const edited = await bo.api(path).patch(post("Edited"));
+  check("edited", [edited.id, edited.body.content], [id, "Edited"]);
+  check("edited: read by another", (await ada.api(path).get()).body.content, "Edited");
+  const there = Number(await count());
+  await bo.api(path).delete();
+  await checkError("a removed post", ada.api(path).get(), 404, "ErrorItemNotFound");
+  check("removed: one less", Number(await count()), there - 1);
+}
+
+/** A second thread of a conversation comes and goes, and leaves the first. */
+async function sideThread(ada, here, conversationId, threadId) {
+  const path = `${here}/conversations/${conversationId}/threads`;
+  const ids = async () => (await ada.api(path).get()).value.map((it) => it.id).sort();
+  const made = await ada.api(path).post({ posts: [post("By the way")] });
+  check("two threads", await ids(), [threadId, made.id].sort());
+  await ada.api(`${here}/threads/${made.id}`).delete();
+  await checkError(
+    "a removed thread", ada.api(`${here}/threads/${made.id}`).get(), 404, "ErrorItemNotFound",
+  );
+  check("one thread", await ids(), [threadId]);
+}
+
 /** Many conversations, each seen exactly once by the client's own iterator; and lists that ask. */
 async function page(ada, here) {
   const path = `${here}/conversations`;
@@ -281,7 +391,15 @@ const [ada, bo] = [await signIn("ada@example.org"), await signIn("bo@example.org
 const groupId = await makeGroup(ada, bo);
 const here = `/groups/${groupId}`;
 const [conversationId, threadId] = await talk(ada, here);
-await reply(bo, ada, `${here}/threads/${threadId}`);
+const thread = `${here}/threads/${threadId}`;
+await reply(bo, ada, thread);
+const [first] = (await ada.api(`${thread}/posts`).get()).value;
+await attach(ada, `${thread}/posts/${first.id}`);
+const extended = await extend(bo, thread, `${thread}/posts/${first.id}`);
+await forward(ada, `${thread}/posts/${first.id}`);
+await lock(ada, bo, thread);
+await edit(ada, bo, thread, extended);
+await sideThread(ada, here, conversationId, threadId);
 await page(ada, here);
 await declare(ada, groupId);
 await end(ada, here, conversationId, threadId);

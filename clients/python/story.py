@@ -34,6 +34,15 @@ from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
 from msgraph.generated.groups.item.conversations.conversations_request_builder import (
     ConversationsRequestBuilder,
 )
+from msgraph.generated.groups.item.threads.item.posts.item.attachments.item.attachment_item_request_builder import (
+    AttachmentItemRequestBuilder,
+)
+from msgraph.generated.groups.item.threads.item.posts.item.forward.forward_post_request_body import (
+    ForwardPostRequestBody,
+)
+from msgraph.generated.groups.item.threads.item.posts.item.post_item_request_builder import (
+    PostItemRequestBuilder,
+)
 from msgraph.generated.groups.item.threads.item.posts.posts_request_builder import (
     PostsRequestBuilder,
 )
@@ -48,11 +57,17 @@ from msgraph.generated.models.attachment_type import AttachmentType
 from msgraph.generated.models.body_type import BodyType
 from msgraph.generated.models.conversation import Conversation
 from msgraph.generated.models.conversation_thread import ConversationThread
+from msgraph.generated.models.date_time_time_zone import DateTimeTimeZone
+from msgraph.generated.models.email_address import EmailAddress
+from msgraph.generated.models.event import Event
 from msgraph.generated.models.file_attachment import FileAttachment
 from msgraph.generated.models.group import Group
+from msgraph.generated.models.item_attachment import ItemAttachment
 from msgraph.generated.models.item_body import ItemBody
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.models.open_type_extension import OpenTypeExtension
 from msgraph.generated.models.post import Post
+from msgraph.generated.models.recipient import Recipient
 from msgraph.generated.models.reference_create import ReferenceCreate
 from msgraph.generated.models.user import User
 from msgraph_core.tasks.large_file_upload import LargeFileUploadTask
@@ -66,6 +81,7 @@ SCOPE = "https://graph.microsoft.com/.default"
 TENANT = "8d12587e-587e-4d12-be58-128d7e58128d"
 UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d"
 MANY = 45
+POST = "{+baseurl}/groups/{group%2Did}/threads/{conversationThread%2Did}/posts/{post%2Did}"
 ODD_TOPIC = "O'Hara & Söhne #1 + 100 %"
 FILE = bytes(range(256)) * 20
 
@@ -247,18 +263,18 @@ async def reply(bo_here, here, thread_id):
     attachments = posts.by_post_id(second.id).attachments
     check("attachment by its id", (await attachments.by_attachment_id(file.id).get()).name, file.name)
     check("attachments counted", await attachments.count.get(), 1)
-    # The SDK has no method for this address; a request of its own goes through the same adapter.
+    check("attachment downloaded", await download(attachments.by_attachment_id(file.id)), FILE)
+    await upload(here, attachments)
+
+
+async def download(attachment):
+    """The bytes of an attachment, at an address that the SDK has no method for."""
     request = RequestInformation(
-        Method.GET,
-        "{+baseurl}/groups/{group%2Did}/threads/{conversationThread%2Did}/posts/{post%2Did}"
-        "/attachments/{attachment%2Did}/$value",
-        {**attachments.path_parameters, "attachment%2Did": file.id},
+        Method.GET, f"{POST}/attachments/{{attachment%2Did}}/$value", attachment.path_parameters
     )
-    content = await here.request_adapter.send_primitive_async(
+    return await attachment.request_adapter.send_primitive_async(
         request, "bytes", {"XXX": ODataError}
     )
-    check("attachment downloaded", content, FILE)
-    await upload(here, attachments)
 
 
 async def upload(here, attachments):
@@ -278,6 +294,120 @@ async def upload(here, attachments):
     check("upload: beside the other", await attachments.count.get(), 2)
     named = {it.name: it for it in (await attachments.get()).value}
     check("upload: its bytes", named["large.bin"].content_bytes == large, True)
+
+
+async def attach(post):
+    """A file and an event are attached to a post that is there, read and removed."""
+    made = await post.attachments.post(
+        FileAttachment(
+            odata_type="#microsoft.graph.fileAttachment", name="later.txt", content_bytes=b"later"
+        )
+    )
+    check("attached: type", type(made), FileAttachment)
+    check("attached", (made.name, made.content_type, made.size), ("later.txt", "text/plain", 5))
+    noon, one = (
+        DateTimeTimeZone(date_time=f"2026-12-01T{it}:00:00", time_zone="UTC") for it in (12, 13)
+    )
+    event = Event(odata_type="#microsoft.graph.event", subject="Lunch", start=noon, end=one)
+    item = await post.attachments.post(
+        ItemAttachment(odata_type="#microsoft.graph.itemAttachment", name="Lunch", item=event)
+    )
+    check("attached: both count", await post.attachments.count.get(), 2)
+    check("attached: the post says so", (await post.get()).has_attachments, True)
+    expand = query(AttachmentItemRequestBuilder, expand=["microsoft.graph.itemattachment/item"])
+    item = await post.attachments.by_attachment_id(item.id).get(expand)
+    check("item: types", (type(item), type(item.item)), (ItemAttachment, Event))
+    check("item: event", (item.item.subject, item.item.start.date_time), ("Lunch", noon.date_time))
+    calendar = await download(post.attachments.by_attachment_id(item.id))
+    check("item: a calendar", b"\r\nDTSTART:20261201T120000Z\r\n" in calendar, True)
+    for id in (made.id, item.id):
+        await post.attachments.by_attachment_id(id).delete()
+    gone = post.attachments.by_attachment_id(made.id)
+    await check_error("a removed attachment", gone.get(), 404, "ErrorItemNotFound")
+    check("removed: the post says so", (await post.get()).has_attachments, False)
+
+
+def extension(name, **data):
+    return OpenTypeExtension(extension_name=name, additional_data=data)
+
+
+async def extend(bo_thread, post):
+    """What programs keep with a post: sent with a reply, and added to one that is there."""
+    answer = text("Extended")
+    answer.extensions = [extension("com.example.mood", mood="hungry", level=3)]
+    await bo_thread.reply.post(ReplyPostRequestBody(post=answer))
+    made = (await bo_thread.posts.get()).value[-1]
+    wanted = query(
+        PostItemRequestBuilder, expand=["extensions($filter=id eq 'com.example.mood')"]
+    )
+    read = await bo_thread.posts.by_post_id(made.id).get(wanted)
+    check("extension: type", [type(it) for it in read.extensions], [OpenTypeExtension])
+    data = read.extensions[0].additional_data
+    check("extension: data", (data["mood"], data["level"]), ("hungry", 3))
+
+    one = await post.extensions.post(extension("com.example.seen", by="bo"))
+    shown = (one.extension_name, one.additional_data["by"])
+    check("extension: added", shown, ("com.example.seen", "bo"))
+    check("extension: counted", await post.extensions.count.get(), 1)
+    one = post.extensions.by_extension_id("com.example.seen")
+    await one.patch(extension("com.example.seen", by="ada", times=2))
+    data = (await one.get()).additional_data
+    check("extension: changed", (data["by"], data["times"]), ("ada", 2))
+    await one.delete()
+    await check_error("a removed extension", one.get(), 404, "ErrorItemNotFound")
+    return made.id
+
+
+async def forward(post):
+    to = [Recipient(email_address=EmailAddress(address="kitchen@example.com"))]
+    await post.forward.post(ForwardPostRequestBody(comment="For you", to_recipients=to))
+    nobody = ForwardPostRequestBody(comment="For nobody", to_recipients=[])
+    await check_error(
+        "forwarded to nobody", post.forward.post(nobody), 400, "ErrorInvalidRecipients"
+    )
+
+
+async def lock(thread, bo_thread):
+    """While a thread is locked, its members read."""
+    locked = await thread.patch(ConversationThread(is_locked=True))
+    check("locked", locked.is_locked, True)
+    late = ReplyPostRequestBody(post=text("Too late"))
+    await check_error(
+        "a reply to a locked thread", bo_thread.reply.post(late), 403, "ErrorAccessDenied"
+    )
+    check("locked: read", (await bo_thread.get()).is_locked, True)
+    await thread.patch(ConversationThread(is_locked=False))
+    check("unlocked", (await bo_thread.get()).is_locked, False)
+    await bo_thread.reply.post(late)
+
+
+async def edit(thread, bo_thread, post_id):
+    """A post is changed and removed, which this server offers and the SDK has no methods for."""
+    post = bo_thread.posts.by_post_id(post_id)
+    request = RequestInformation(Method.PATCH, POST, post.path_parameters)
+    request.set_content_from_parsable(post.request_adapter, "application/json", text("Edited"))
+    errors = {"XXX": ODataError}
+    edited = await post.request_adapter.send_async(request, Post, errors)
+    check("edited", (edited.id, edited.body.content), (post_id, "Edited"))
+    other = thread.posts.by_post_id(post_id)
+    check("edited: read by another", (await other.get()).body.content, "Edited")
+    there = await thread.posts.count.get()
+    request = RequestInformation(Method.DELETE, POST, post.path_parameters)
+    await post.request_adapter.send_no_response_content_async(request, errors)
+    await check_error("a removed post", other.get(), 404, "ErrorItemNotFound")
+    check("removed: one less", await thread.posts.count.get(), there - 1)
+
+
+async def side_thread(here, conversation_id, thread_id):
+    """A second thread of a conversation comes and goes, and leaves the first."""
+    threads = here.conversations.by_conversation_id(conversation_id).threads
+    made = await threads.post(ConversationThread(posts=[text("By the way")]))
+    there = {it.id for it in (await threads.get()).value}
+    check("two threads", there, {thread_id, made.id})
+    aside = here.threads.by_conversation_thread_id(made.id)
+    await aside.delete()
+    await check_error("a removed thread", aside.get(), 404, "ErrorItemNotFound")
+    check("one thread", [it.id for it in (await threads.get()).value], [thread_id])
 
 
 async def page(here):
@@ -369,7 +499,16 @@ async def main():
     group_id = await make_group(ada, bo)
     here = ada.groups.by_group_id(group_id)
     conversation_id, thread_id = await talk(here)
-    await reply(bo.groups.by_group_id(group_id), here, thread_id)
+    bo_here = bo.groups.by_group_id(group_id)
+    await reply(bo_here, here, thread_id)
+    thread, bo_thread = (it.threads.by_conversation_thread_id(thread_id) for it in (here, bo_here))
+    first = thread.posts.by_post_id((await thread.posts.get()).value[0].id)
+    await attach(first)
+    extended = await extend(bo_thread, first)
+    await forward(first)
+    await lock(thread, bo_thread)
+    await edit(thread, bo_thread, extended)
+    await side_thread(here, conversation_id, thread_id)
     await page(here)
     await by_application(group_id)
     await end(ada, here, conversation_id, thread_id)

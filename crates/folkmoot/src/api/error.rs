@@ -183,9 +183,13 @@ impl Error {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
         }
-        if let Error::Method { allowed, .. } = self
-            && let Ok(value) = HeaderValue::from_str(&names(allowed))
-        {
+        // A 405 says what is allowed, be it nothing (RFC 9110, sections 10.2.1 and 15.5.6).
+        let allowed = match self {
+            Error::Method { allowed, .. } => Some(names(allowed)),
+            Error::Service(service::Error::NoContent) => Some(String::new()),
+            _ => None,
+        };
+        if let Some(value) = allowed.and_then(|it| HeaderValue::from_str(&it).ok()) {
             headers.push((header::ALLOW, value));
         }
         headers
@@ -238,6 +242,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Property { .. } | E::AlreadyThere(_) => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
         E::Request(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Recipients => (StatusCode::BAD_REQUEST, "ErrorInvalidRecipients"),
+        E::NoContent => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ErrorMessageSizeExceeded"),

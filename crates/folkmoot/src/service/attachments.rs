@@ -4,9 +4,11 @@
 
 use odata::bind::Path;
 use odata::decode::{Field, Record};
+use odata::json::Json;
 use odata::value::Value;
 
 use crate::ids::AttachmentId;
+use crate::model::MODEL;
 use crate::service::draft::{at, at_most};
 use crate::service::files::Kept;
 use crate::service::posts::{self, Change};
@@ -100,18 +102,16 @@ fn file(record: &mut Record) -> Result<Draft, Error> {
 
 fn item(record: &mut Record) -> Result<Draft, Error> {
     let property = at(record, "item");
-    let Some(Field::Document(name, json)) = record.take("item") else {
+    let Some(Field::Document(name, Json::Object(mut members))) = record.take("item") else {
         return Err(Error::property(property, "is required for an item attachment"));
     };
-    let odata::json::Json::Object(mut members) = json else { return Ok(Draft::Item("{}".into())) };
-    // Its type in the one spelling that answers have.
-    members.retain(|(name, _)| {
-        !name.to_ascii_lowercase().ends_with("@odata.type") || name.starts_with(|it| it != '@')
-    });
-    let ty = odata::json::Json::String(format!("#microsoft.graph.{name}"));
+    // Its type in the one spelling that answers have, first.
+    let is_type = |it: &str| ["@odata.type", "@type"].iter().any(|ty| it.eq_ignore_ascii_case(ty));
+    members.retain(|(name, _)| !is_type(name));
+    let ty = Json::String(format!("#{}.{name}", MODEL.namespace));
     members.insert(0, ("@odata.type".to_owned(), ty));
     let mut out = Vec::new();
-    odata::json::write(&mut out, &odata::json::Json::Object(members));
+    odata::json::write(&mut out, &Json::Object(members));
     if out.len() > limits::DOCUMENT_BYTES_MAX {
         let max = limits::DOCUMENT_BYTES_MAX;
         let problem = format!("has {} bytes of JSON; the limit is {max}", out.len());
@@ -148,14 +148,14 @@ fn reference(record: &mut Record) -> Result<Draft, Error> {
 }
 
 /// Adds an attachment to the post whose `attachments` `path` leads to.
-pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
-    let type_sent = record.type_sent.take();
+///
+/// The answer says its concrete type, whatever was sent: an `@odata.type` of the request is not echoed.
+pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Created, Error> {
     let attachment = draft(record)?.prepare(ctx);
     let kept = Kept::keep(ctx, &path, std::slice::from_ref(&attachment)).await?;
     let scope = ctx.scope(&path);
-    kept.store(ctx, scope, (ctx.clone(), path, attachment, type_sent), |tx, input| {
+    kept.store(ctx, scope, (ctx.clone(), path, attachment), |tx, (ctx, path, attachment)| {
         Box::pin(async move {
-            let (ctx, path, attachment, type_sent) = input;
             let at = resolve::resolve(tx, ctx, path, true).await?;
             let post = posts::on_post(tx, &at).await?;
             posts::may_change(tx, &at.access, &post).await?;
@@ -165,7 +165,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
             attachments::insert(tx, group, post.id, attachment, ctx.now().ticks).await?;
             posts::after(tx, ctx, &at.access, &post, Change::Attachments).await?;
             let key = (attachment.id.0, &attachment.id.to_string()[..]);
-            read::created(tx, ctx, at, key, type_sent.as_deref()).await
+            read::created(tx, ctx, at, key, None).await
         })
     })
     .await

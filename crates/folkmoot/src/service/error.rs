@@ -72,6 +72,11 @@ pub(crate) enum Error {
     /// A range of bytes that an upload session does not have.
     #[error("{0}")]
     Range(String),
+    /// The bytes of an attachment that has none.
+    #[error(
+        "A reference attachment has no content here, so there is no $value of it: what it refers to is at its sourceUrl."
+    )]
+    NoContent,
     /// A `$skiptoken` of another request.
     #[error(transparent)]
     SkipToken(#[from] Refused),

@@ -11,8 +11,9 @@ use crate::store::plan::PageSizes;
 
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Nesting of a JSON body.
-pub(crate) const JSON_DEPTH_MAX: usize = 32;
+/// Nesting of a JSON body: items attached to one another go to 30 levels, each three deep, the first of
+/// them at the eighth where a conversation is made.
+pub(crate) const JSON_DEPTH_MAX: usize = 100;
 /// Bytes of a `client-request-id` that is given back; what is longer is not taken for an id.
 pub(crate) const CLIENT_REQUEST_ID_MAX: usize = 256;
 /// Code points of a topic.

@@ -15,6 +15,7 @@ pub(crate) mod extended_properties;
 pub(crate) mod extensions;
 mod files;
 pub(crate) mod groups;
+mod items;
 pub(crate) mod limits;
 pub(crate) mod mentions;
 pub(crate) mod posts;

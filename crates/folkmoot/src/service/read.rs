@@ -11,13 +11,12 @@ use uuid::Uuid;
 use crate::model::{Entity, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
-use crate::service::{Created, Ctx, Error, Metadata, limits};
-use crate::store::blobs;
+use crate::service::{Created, Ctx, Error, Metadata, items, limits};
 pub(crate) use crate::store::blobs::{Download, Stored};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, Home, PageEnd};
 use crate::store::sql::Bind;
-use crate::store::{Tx, etag, skiptoken};
+use crate::store::{self, Tx, attachments, blobs, etag, skiptoken};
 
 /// A bound GET.
 #[derive(Debug)]
@@ -181,8 +180,14 @@ async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<An
 async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
-    let found = blobs::download(tx, at.group()?.id, id).await?;
-    Ok(Answer::Download(found.ok_or(Error::ItemNotFound)?))
+    let group = at.group()?.id;
+    if let Some(file) = blobs::download(tx, group, id).await? {
+        return Ok(Answer::Download(file));
+    }
+    let item = attachments::item(tx, group, id).await?.ok_or(Error::NoContent)?;
+    let made = items::file(&item);
+    let made = made.ok_or_else(|| store::Error::Defect("an item of no known type".into()))?;
+    Ok(Answer::Download(made))
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.

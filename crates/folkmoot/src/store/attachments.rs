@@ -3,6 +3,7 @@
 //! **Invariant:** a file has a blob of its group and nothing else has one; `has_attachments` of a post is
 //! true exactly while it has any.
 
+use odata::value::DateTimeOffset;
 use uuid::Uuid;
 
 use crate::ids::{AttachmentId, GroupId, PostId};
@@ -108,6 +109,34 @@ pub(crate) async fn insert(
 /// Removes an attachment; its blob is the collector's.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<(), Error> {
     tx.send("delete from attachments where group_id = $1 and id = $2", binds![group, id]).await
+}
+
+/// An item as it was attached.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// The attachment's own id.
+    pub(crate) id: AttachmentId,
+    /// The attachment's name.
+    pub(crate) name: String,
+    /// When it was attached.
+    pub(crate) modified: DateTimeOffset,
+    /// A JSON object, `@odata.type` first.
+    pub(crate) json: String,
+}
+
+/// The item that an attachment holds; `None` where it holds none.
+pub(crate) async fn item(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<Option<Item>, Error> {
+    let sql = "select name, modified_at, item from attachments \
+        where group_id = $1 and id = $2 and item is not null";
+    tx.first(sql, binds![group, id], |row| {
+        Ok(Item {
+            id: AttachmentId(id),
+            name: row.text(0)?.to_owned(),
+            modified: DateTimeOffset::utc(row.int(1)?),
+            json: row.text(2)?.to_owned(),
+        })
+    })
+    .await
 }
 
 /// How many attachments a post has.

@@ -61,6 +61,16 @@ enum When {
     },
 }
 
+impl When {
+    fn holds(self, row: &Row<'_>) -> Result<bool, Error> {
+        Ok(match self {
+            When::Always => true,
+            When::Known(column) => !row.is_null(column)?,
+            When::Kind { column, bits } => bits >> row.int(column)? & 1 == 1,
+        })
+    }
+}
+
 /// How a value is written; the numbers are columns.
 #[derive(Debug)]
 enum Shape {
@@ -123,7 +133,7 @@ impl Program {
             let onward = entity.edm.navigations.iter();
             let onward =
                 onward.filter(|it| all && it.published.is_in(form.is_beta()) && !expanded(it.name));
-            program.links = Some(full::Links::of(entity, onward));
+            program.links = Some(full::Links::of(onward));
         }
         if form.wanted.metadata != Metadata::None {
             let version = program.column("t0.version".into());
@@ -137,7 +147,7 @@ impl Program {
             }
         }
         if full {
-            program.media_type(entity);
+            program.media(entity);
         }
         for property in properties {
             let is_annotation = property.name.starts_with('@');
@@ -282,7 +292,7 @@ impl Program {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let Some(links) = &self.links else { return write_fields(&self.fields, row, blobs, out) };
-        links.write_own(own, out);
+        links.write_own(row, own, out)?;
         write_fields(&self.fields, row, blobs, out)?;
         links.write_onward(own, out);
         Ok(())
@@ -303,12 +313,7 @@ fn write_fields(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     for Field { lead, shape, when } in fields {
-        let written = match *when {
-            When::Always => true,
-            When::Known(column) => !row.is_null(column)?,
-            When::Kind { column, bits } => bits >> row.int(column)? & 1 == 1,
-        };
-        if !written {
+        if !when.holds(row)? {
             continue;
         }
         out.extend_from_slice(lead);

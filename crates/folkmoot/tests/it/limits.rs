@@ -81,8 +81,8 @@ fn of_a_body() {
         let inner = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         format!(r#"{{"topic":"x","threads":[{{"posts":[{{"odd":{inner}}}]}}]}}"#)
     };
-    ada.post_text(&path, &nested(32 - 5)).created();
-    let answer = ada.post_text(&path, &nested(32 - 4));
+    ada.post_text(&path, &nested(100 - 5)).created();
+    let answer = ada.post_text(&path, &nested(100 - 4));
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.text().contains("odd"), "{}", answer.text());
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod attachments;
 mod bad_input;
 mod check;
 mod cli;

@@ -8,12 +8,16 @@ use odata::json::write_string;
 
 use super::{Field, Program, Shape, When, lead};
 use crate::model::{Entity, MODEL};
+use crate::store::driver::Row;
+use crate::store::error::Error;
 
 /// The links of an entity.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// Of the entity itself.
     own: Vec<Link>,
+    /// Of its media stream, in the rows that have one.
+    media: Option<(Link, When)>,
     /// Of the navigations that are not expanded.
     onward: Vec<Link>,
 }
@@ -26,24 +30,32 @@ struct Link {
 }
 
 impl Links {
-    /// The links of `entity`; with `onward` also to where its navigations lead.
-    pub(super) fn of<'n>(entity: &Entity, onward: impl Iterator<Item = &'n Navigation>) -> Links {
+    /// The links of an entity; with `onward` also to where its navigations lead.
+    pub(super) fn of<'n>(onward: impl Iterator<Item = &'n Navigation>) -> Links {
         let mut links = Links::default();
         let own =
             |name: &str, tail: &str, first| Link { lead: lead(name, first), tail: tail.into() };
         links.own.push(own("@odata.id", "", true));
         links.own.push(own("@odata.editLink", "", false));
-        if entity.edm.has_stream {
-            links.own.push(own("@odata.mediaReadLink", "/$value", false));
-        }
         for navigation in onward {
             links.onward.extend(ways(navigation));
         }
         links
     }
 
-    pub(super) fn write_own(&self, own: &str, out: &mut Vec<u8>) {
+    pub(super) fn write_own(
+        &self,
+        row: &Row<'_>,
+        own: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         write(&self.own, own, out);
+        if let Some((link, when)) = &self.media
+            && when.holds(row)?
+        {
+            write(std::slice::from_ref(link), own, out);
+        }
+        Ok(())
     }
 
     pub(super) fn write_onward(&self, own: &str, out: &mut Vec<u8>) {
@@ -72,12 +84,24 @@ pub(crate) fn write_ways(navigation: &Navigation, own: &str, out: &mut Vec<u8>) 
 }
 
 impl Program {
-    /// Adds the media type of an entity that has a stream.
-    pub(super) fn media_type(&mut self, entity: &'static Entity) {
-        let property = entity.edm.property("contentType").filter(|_| entity.edm.has_stream);
-        if let Some(property) = property {
+    /// Adds where the media stream of an entity is and of which type, for the types that have one.
+    pub(super) fn media(&mut self, entity: &'static Entity) {
+        if !entity.edm.has_stream {
+            return;
+        }
+        let with_stream = entity.edm.derived.iter().filter(|it| it.has_stream);
+        let when = match with_stream.map(|it| it.name).collect::<Vec<_>>() {
+            types if types.is_empty() => When::Always,
+            types => self.of_kinds(entity, &types),
+        };
+        if let Some(links) = &mut self.links {
+            let link = Link { lead: lead("@odata.mediaReadLink", false), tail: "/$value".into() };
+            links.media = Some((link, when));
+        }
+        if let Some(property) = entity.edm.property("contentType") {
             let shape = self.shape(property, entity.source(property));
-            self.field("@odata.mediaContentType", shape);
+            let lead = lead("@odata.mediaContentType", false);
+            self.fields.push(Field { lead, shape, when });
         }
     }
 

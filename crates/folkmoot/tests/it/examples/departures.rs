@@ -44,7 +44,6 @@ pub(super) fn all() -> Vec<Departure> {
 /// below, with its reason.
 #[rustfmt::skip]
 const NOT_YET: &[Row] = &[
-    ("attachment-get--get_value_event_attachment", Both, "404 ErrorItemNotFound"),
     ("directoryobject-getbyids--directoryobject_getById", Both, "501 NotImplemented"),
     ("group-get--get_group_non_default", Both, "200: /allowExternalSenders is null, /autoSubscribeNewMembers is null, /isSubscribedByMail is null"),
     ("group-list-acceptedsenders--get_acceptedsenders", Both, "501 NotImplemented"),
