@@ -185,3 +185,46 @@ fn the_open_rows_of_the_permission_table_are_decided() {
     let personal = Client { token, ..ada.clone() };
     personal.post(&path, &body).refused(403, "ErrorAccessDenied");
 }
+
+#[test]
+fn all_below_a_group_is_below_the_joined_ones_too() {
+    let (server, ada, group) = setup();
+    let me = ada.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
+    let [conversation, thread, post] = ada.talk(&group, "Lunch", "At noon?");
+    let file = json!({"@odata.type": "#microsoft.graph.fileAttachment", "name": "a", "contentBytes": "aGk="});
+    let in_group = |rest: &str| format!("/v1.0/groups/{group}/{rest}");
+    let posts = format!("threads/{thread}/posts");
+    let file = ada.post(&in_group(&format!("{posts}/{post}/attachments")), &file).id();
+    let reply = json!({"post": {"body": {"content": "x"}}});
+    let answer = ada.post(&in_group(&format!("{posts}/{post}/reply")), &reply);
+    let answer = answer.header("Location").unwrap().rsplit('/').next().unwrap().to_owned();
+    for rest in [
+        "conversations".to_owned(),
+        "conversations/$count".to_owned(),
+        format!("conversations/{conversation}"),
+        format!("conversations/{conversation}/threads"),
+        "threads?$expand=posts".to_owned(),
+        format!("threads/{thread}"),
+        posts.clone(),
+        format!("{posts}/{post}"),
+        format!("{posts}/{answer}/inReplyTo/attachments"),
+        format!("conversations/{conversation}/{posts}/{post}/attachments/{file}"),
+        format!("{posts}/{post}/attachments/{file}/$value"),
+        format!("{posts}/{post}/extensions"),
+        format!("{posts}/{post}/singleValueExtendedProperties"),
+        "members".to_owned(),
+        "owners/$count".to_owned(),
+    ] {
+        let there = ada.get(&in_group(&rest));
+        assert_eq!(there.status, 200, "{rest}: {}", there.text());
+        for root in ["me/joinedTeams", "me/joinedGroups", &format!("users/{me}/joinedTeams")] {
+            let here = ada.get(&format!("/v1.0/{root}/{group}/{rest}"));
+            assert_eq!(here.text(), there.text(), "{root}: {rest}");
+        }
+    }
+    // Who has not joined has no such path, whatever they may read in the group.
+    let public = server.user("bo@example.org").group("open", "Public");
+    ada.get(&format!("/v1.0/groups/{public}/conversations")).ok();
+    ada.get(&format!("/v1.0/me/joinedTeams/{public}/conversations"))
+        .refused(404, "Request_ResourceNotFound");
+}
