@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId, UserId};
-use crate::model::{Entity, HISTORY, Source, entity_of};
+use crate::model::{Entity, HISTORY, MAILBOX, Source, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
+use crate::store::principals::{self, Principal};
 use crate::store::{Tx, etag, groups, read, users};
 
 /// Where a path leads.
@@ -49,6 +50,14 @@ impl Target {
     /// Whether the path ends in the group that the access is to, or at it.
     pub(crate) fn is_inside(&self) -> bool {
         self.entity.in_group || (self.entity.edm.name == "group" && self.access.group().is_some())
+    }
+
+    /// Refuses a group without a mailbox.
+    pub(crate) fn mailbox(&self) -> Result<(), Error> {
+        match self.access.group() {
+            Some(group) if !group.has_mailbox => Err(Error::NoMailbox),
+            _ => Ok(()),
+        }
     }
 
     /// The key at the end of the path.
@@ -134,7 +143,7 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
             let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
             found.ok_or_else(unknown)?.id.0
         }
-        (None, "group") => return Err(unknown()),
+        (None, "group" | "directoryObject") => return Err(unknown()),
         (None, _) => return Err(Error::ItemNotFound),
     };
     at.id = Some(id);
@@ -170,8 +179,10 @@ pub(super) fn encoded(key: &str) -> String {
 /// Leaves of a collection what is of one derived type.
 fn narrow(at: &mut Target, derived: &'static DerivedType) {
     let kind = at.entity.edm.derived.iter().position(|it| std::ptr::eq(it, derived));
-    if let Place::Under(_, _, narrowed) = &mut at.place {
-        *narrowed = kind.and_then(|it| i64::try_from(it).ok());
+    let Some(kind) = kind.and_then(|it| i64::try_from(it).ok()) else { return };
+    match &mut at.place {
+        Place::Under(_, _, narrowed) => *narrowed = Some(kind),
+        set => *set = Place::OfKind(kind),
     }
 }
 
@@ -181,6 +192,9 @@ async fn follow(
     navigation: &'static Navigation,
 ) -> Result<(), Error> {
     let target = entity_of((navigation.target)());
+    if at.entity.edm.name == "group" && MAILBOX.contains(&navigation.name) {
+        at.mailbox()?;
+    }
     if target.in_group {
         at.access.may_read()?;
     }
@@ -241,7 +255,11 @@ pub(crate) async fn referenced_user(
     ctx: &Ctx,
     reference: &str,
 ) -> Result<UserId, Error> {
-    let key = reference_key(reference)?;
+    let (_, key) = reference_key(reference, &["users", "directoryObjects"])?;
+    user_of(tx, ctx, key).await
+}
+
+async fn user_of(tx: &mut Tx, ctx: &Ctx, key: String) -> Result<UserId, Error> {
     let tenant = ctx.caller.tenant;
     let user = match ids::parse(&key) {
         Some(id) => users::find(tx, tenant, UserId(id)).await?,
@@ -250,10 +268,37 @@ pub(crate) async fn referenced_user(
     Ok(user.ok_or(Error::ResourceNotFound(key))?.id)
 }
 
-fn reference_key(reference: &str) -> Result<String, Error> {
+/// What a reference to a user or a group may name it in.
+pub(crate) const PRINCIPALS: [&str; 3] = ["users", "groups", "directoryObjects"];
+
+/// The user or the group that a reference names.
+pub(crate) async fn referenced_principal(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    reference: &str,
+) -> Result<Principal, Error> {
+    let (set, key) = reference_key(reference, &PRINCIPALS)?;
+    if set == "users" {
+        return Ok(Principal::User(user_of(tx, ctx, key).await?));
+    }
+    let found = match ids::parse(&key) {
+        Some(id) => principals::find(tx, ctx.caller.tenant, id).await?,
+        None => None,
+    };
+    let fits = |it: &Principal| set != "groups" || matches!(it, Principal::Group(_));
+    found.filter(fits).ok_or(Error::ResourceNotFound(key))
+}
+
+/// The set, one of `sets`, and the key that a reference ends in.
+pub(crate) fn reference_key(
+    reference: &str,
+    sets: &[&'static str],
+) -> Result<(&'static str, String), Error> {
     let bad = || {
+        let ends: Vec<_> = sets.iter().map(|it| format!("{it}/{{id}}")).collect();
+        let ends = ends.join(" or ");
         Error::Request(format!(
-            "'{reference}' does not name a user: a reference ends in users/{{id}} or directoryObjects/{{id}}"
+            "'{reference}' names nothing of use here: a reference ends in {ends}"
         ))
     };
     let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
@@ -265,6 +310,6 @@ fn reference_key(reference: &str) -> Result<String, Error> {
         Some(key) => (&last.name, key),
         None => (&from_end.next().ok_or_else(bad)?.name, &last.name),
     };
-    let known = ["users", "directoryObjects"].iter().any(|it| set.eq_ignore_ascii_case(it));
-    if known { Ok(key.clone()) } else { Err(bad()) }
+    let known = sets.iter().find(|it| set.eq_ignore_ascii_case(it)).ok_or_else(bad)?;
+    Ok((known, key.clone()))
 }

@@ -11,7 +11,7 @@ use crate::store::sql::binds;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 5] = [
+const MIGRATIONS: [(&str, &str, &str); 6] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -25,7 +25,9 @@ const MIGRATIONS: [(&str, &str, &str); 5] = [
         include_str!("../../migrations/0004_attachments.postgres.sql"),
     ),
     ("post_children", POST_CHILDREN, POST_CHILDREN),
+    ("group_settings", GROUP_SETTINGS, GROUP_SETTINGS),
 ];
+const GROUP_SETTINGS: &str = include_str!("../../migrations/0007_group_settings.sql");
 const POST_CHILDREN: &str = include_str!("../../migrations/0006_post_children.sql");
 const FEED_WORK: &str = include_str!("../../migrations/0003_feed_work.sql");
 const INIT: &str = include_str!("../../migrations/0001_init.sql");

@@ -42,6 +42,12 @@ impl Links {
         links
     }
 
+    /// The address of an entity, and nothing else.
+    pub(super) fn to_own() -> Links {
+        let own = Link { lead: lead("@odata.id", true), tail: String::new() };
+        Links { own: vec![own], onward: Vec::new() }
+    }
+
     pub(super) fn write_own(&self, own: &str, out: &mut Vec<u8>) {
         write(&self.own, own, out);
     }
