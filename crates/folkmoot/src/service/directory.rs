@@ -26,7 +26,7 @@ pub(crate) async fn get_by_ids(
         let id = guid(text).ok_or_else(|| {
             Error::property(format!("ids[{at}]"), format!("must be a GUID, which '{text}' is not"))
         })?;
-        Ok(Value::Guid(*id.as_bytes()))
+        Ok(Value::String(id.hyphenated().to_string()))
     });
     let ids = ids.collect::<Result<Vec<_>, Error>>()?;
     let wanted = |name: &str| types.is_none_or(|it| it.iter().any(|it| is_type(it, name)));

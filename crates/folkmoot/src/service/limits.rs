@@ -42,7 +42,7 @@ pub(crate) const COMMENT_CHARS_MAX: usize = 65_536;
 /// Bytes of an attachment that comes inside a request's body.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Users and groups that the lists of accepted and rejected senders of a group name together.
-pub(crate) const GROUP_SENDERS_MAX: i64 = 500;
+pub(crate) const GROUP_SENDERS_MAX: i64 = 100;
 /// Ids that are looked up in one request.
 pub(crate) const IDS_MAX: usize = 1_000;
 /// Owners and members that one create or update may bind.

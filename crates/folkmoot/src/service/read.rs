@@ -198,7 +198,10 @@ pub(super) async fn found(
     at: &Target,
     query: &Query,
 ) -> Result<Vec<u8>, Error> {
-    let node = Node::new(tx.db(), query, &at.access, at.declared, ctx.form());
+    // There is no link to a next page, so no preference may make this one shorter.
+    let mut form = ctx.form();
+    form.wanted.page_max = None;
+    let node = Node::new(tx.db(), query, &at.access, at.declared, form);
     let mut body = b"{".to_vec();
     if ctx.annotations() {
         let context = format!("{}/$metadata#{}", ctx.root, at.context);

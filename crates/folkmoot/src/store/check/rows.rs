@@ -127,8 +127,8 @@ pub(super) const AGREEMENTS: [Agreement; 4] = [
         table: "groups",
         column: "senders_restricted",
         sql: "select g.id, g.id, g.senders_restricted, not g.senders_restricted from groups g \
-            where g.senders_restricted is distinct from exists (select 1 from group_senders s \
-            where s.group_id = g.id)",
+            where g.senders_restricted is distinct from exists (select 1 from group_senders any_sender \
+            where any_sender.group_id = g.id)",
     },
     Agreement {
         table: "posts",
