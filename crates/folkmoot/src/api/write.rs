@@ -23,7 +23,7 @@ use crate::model::MODEL;
 use crate::service::group_settings::Own;
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, directory, extended_properties, extensions,
-    group_settings, groups, limits, mentions, posts, read, senders, threads,
+    group_settings, groups, limits, members, mentions, posts, read, senders, threads,
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
@@ -74,7 +74,7 @@ async fn carry_out(
         Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
         Op::AddMember | Op::AddOwner => {
             let reference = reference(parts, body, &path).await?;
-            no_content(groups::add(ctx, path, reference).await?)
+            no_content(members::add(ctx, path, reference).await?)
         }
         Op::AddAcceptedSender | Op::AddRejectedSender => {
             let reference = reference(parts, body, &path).await?;
@@ -92,9 +92,9 @@ async fn carry_out(
         Op::GetGroupsByIds | Op::GetDirectoryObjectsByIds | Op::GetUsersByIds => {
             by_ids(ctx, path, parts, body).await
         }
-        Op::RemoveMember | Op::RemoveOwner => no_content(groups::remove(ctx, path, None).await?),
+        Op::RemoveMember | Op::RemoveOwner => no_content(members::remove(ctx, path, None).await?),
         Op::RemoveMemberById | Op::RemoveOwnerById => {
-            no_content(groups::remove(ctx, path, id).await?)
+            no_content(members::remove(ctx, path, id).await?)
         }
         Op::CreateConversation => {
             let record = entity(parts, body, path.entity()).await?;

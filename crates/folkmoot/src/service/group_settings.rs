@@ -10,7 +10,7 @@ use odata::decode::{Field, Record};
 use crate::ids::GroupId;
 use crate::model::GROUP;
 use crate::service::resolve::Target;
-use crate::service::{Created, Ctx, Error, groups, read, resolve};
+use crate::service::{Created, Ctx, Error, groups, members, read, resolve};
 use crate::store::feed::{Kind, Op};
 use crate::store::groups::{Changes, Role};
 use crate::store::{self, Tx, preferences, unseen};
@@ -38,7 +38,7 @@ struct Wanted {
 impl Wanted {
     /// What a record holds of it; what else is known is read-only, and not looked at.
     fn new(mut record: Record) -> Result<Wanted, Error> {
-        let people = groups::binds(&mut record)?;
+        let people = members::binds(&mut record)?;
         let display_name = text(&mut record, "displayName")?;
         let nickname = text(&mut record, "mailNickname")?;
         let description = record.take("description").map(Field::into_string);
@@ -131,8 +131,8 @@ async fn apply(tx: &mut Tx, ctx: &Ctx, group: GroupId, wanted: &Wanted) -> Resul
         store::groups::update(tx, group, &changes).await.map_err(groups::taken)?;
         groups::changed(tx, &maker, group, Kind::Group, Op::Updated, group.0);
     }
-    for (role, user) in groups::people(tx, ctx, &wanted.people).await? {
-        groups::join(tx, &maker, group, role, user).await?;
+    for (role, user) in members::people(tx, ctx, &wanted.people).await? {
+        members::join(tx, &maker, group, role, user).await?;
     }
     if let (Some(subscribed), Some(user)) = (wanted.subscribed, ctx.caller.user) {
         preferences::subscribe(tx, group, user, subscribed).await?;

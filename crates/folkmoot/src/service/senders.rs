@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::access::Denied;
 use crate::ids::{self, GroupId};
 use crate::service::resolve::{self, Target};
-use crate::service::{Ctx, Error, groups, limits};
+use crate::service::{Ctx, Error, groups, limits, members, references};
 use crate::store::feed::{Kind, Op};
 use crate::store::{self, Tx, senders};
 
@@ -24,7 +24,7 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
                 let at = resolve::resolve(tx, ctx, path, false).await?;
                 let (group, list) = list(&at)?;
                 at.access.may_manage()?;
-                let sender = resolve::referenced_principal(tx, ctx, reference).await?.id();
+                let sender = references::referenced_principal(tx, ctx, reference).await?.id();
                 let accepted = list == ACCEPTED;
                 match senders::is_accepted(tx, group, sender).await? {
                     Some(there) if there == accepted => return Err(Error::AlreadyThere(list)),
@@ -68,7 +68,7 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                 let sender = match (at.id, reference) {
                     (Some(id), _) => id,
                     (None, Some(reference)) => named(tx, ctx, reference).await?,
-                    (None, None) => return Err(groups::nobody_named()),
+                    (None, None) => return Err(members::nobody_named()),
                 };
                 if !senders::remove(tx, group, sender, list == ACCEPTED).await? {
                     return Err(Error::ResourceNotFound(sender.to_string()));
@@ -82,10 +82,10 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
 
 /// Whom a reference names. An id need not be anybody's: a group that was deleted is still on its list.
 async fn named(tx: &mut Tx, ctx: &Ctx, reference: &str) -> Result<Uuid, Error> {
-    let (_, key) = resolve::reference_key(reference, &resolve::PRINCIPALS)?;
+    let (_, key) = references::reference_key(reference, &references::PRINCIPALS)?;
     match ids::parse(&key) {
         Some(id) => Ok(id),
-        None => Ok(resolve::referenced_principal(tx, ctx, reference).await?.id()),
+        None => Ok(references::referenced_principal(tx, ctx, reference).await?.id()),
     }
 }
 

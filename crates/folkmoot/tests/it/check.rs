@@ -128,8 +128,8 @@ fn fill(server: &Server) {
         let path = format!("/v1.0/groups/{writers}/threads/{imported}/reply");
         importer.post(&path, &json!({"post": post})).empty(202);
     }
-    adorn(&bo, &readers);
     settle_in(server, &ada, &bo, [&readers, &writers, &gone]);
+    adorn(&bo, &readers);
     ada.talk(&gone, "Kept", "unseen");
     ada.delete(&format!("/v1.0/groups/{gone}")).empty(204);
 }
