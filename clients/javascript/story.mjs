@@ -12,13 +12,14 @@ import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import graph from "@microsoft/microsoft-graph-client";
 
-const { Client, GraphError, PageIterator, ResponseType } = graph;
+const { Client, FileUpload, GraphError, LargeFileUploadTask, PageIterator, ResponseType } = graph;
 
 const URL_OF_SERVER = (process.env.FOLKMOOT_URL ?? "").replace(/\/$/, "");
 const TOKEN_COMMAND = process.env.FOLKMOOT_TOKEN_COMMAND;
 const UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d";
 const MANY = 45;
 const ODD_TOPIC = "O'Hara & Söhne #1 + 100 %";
+const LARGE = 3_500_000;
 const FILE = Buffer.from(Array.from({ length: 5120 }, (_, index) => index % 256));
 
 let passed = 0;
@@ -171,6 +172,25 @@ async function reply(bo, ada, thread) {
   const chunks = [];
   for await (const chunk of stream) chunks.push(chunk);
   check("attachment streamed", Buffer.concat(chunks).equals(FILE), true);
+  await upload(ada, address);
+}
+
+/** A file that is too large for a request comes in parts, by the client's own task. */
+async function upload(ada, address) {
+  const bytes = Buffer.alloc(LARGE, FILE);
+  const content = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + LARGE);
+  const session = await LargeFileUploadTask.createUploadSession(
+    ada, `${address}/createUploadSession`,
+    { AttachmentItem: { attachmentType: "file", name: "large.bin", size: LARGE } },
+  );
+  const file = new FileUpload(content, "large.bin", LARGE);
+  const task = new LargeFileUploadTask(ada, file, session, { rangeSize: 1024 * 1024 });
+  const done = await task.upload();
+  const prefix = `${URL_OF_SERVER}/v1.0${address}/`;
+  check("upload: where it is", done.location.startsWith(prefix), true);
+  const value = ada.api(`${done.location}/$value`).responseType(ResponseType.ARRAYBUFFER);
+  check("upload: its bytes", Buffer.from(await value.get()).equals(bytes), true);
+  check("upload: beside the other", Number(await ada.api(`${address}/$count`).get()), 2);
 }
 
 /** Many conversations, each seen exactly once by the client's own iterator; and lists that ask. */

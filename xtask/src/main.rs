@@ -1,9 +1,10 @@
-//! What a developer runs: `cargo xtask test`, `postgres`, `tidy`, `bench`.
+//! What a developer runs: `cargo xtask test`, `coverage`, `postgres`, `tidy`, `bench`.
 //!
 //! **Invariant:** each task says what it does before it does it, and ends with status 0 only where all
 //! of it is well.
 #![expect(clippy::print_stdout, reason = "a task talks to the person who runs it")]
 
+mod coverage;
 mod postgres;
 mod tidy;
 
@@ -31,6 +32,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Write docs/graph-coverage.md anew from what the tests ask and get
+    Coverage,
     /// Start a PostgreSQL for tests, until the end of standard input (Ctrl-D)
     Postgres,
     /// Check what the compiler cannot: the arrows between rooms, sizes, paths in documents
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     let root = root()?;
     match Cli::parse().task {
         Task::Test { quick } => test(&root, quick),
+        Task::Coverage => coverage(&root),
         Task::Postgres => foreground(),
         Task::Tidy => tidy::run(&root),
         Task::Bench { arguments } => bench(&root, &arguments),
@@ -58,7 +62,10 @@ fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
     tidy::run(root)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     run(root, "cargo", &clippy)?;
-    run(root, "cargo", &["test", "--workspace"])?;
+    let record = coverage::record(&target(root)?)?;
+    let recorded = [("FOLKMOOT_RECORD", &*record.to_string_lossy())];
+    run_with(root, "cargo", &["test", "--workspace"], &recorded)?;
+    coverage::check(root, &record)?;
     if quick {
         println!("\n== left out: PostgreSQL, cargo deny, and the clients in clients/");
         return Ok(());
@@ -73,6 +80,13 @@ fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
     let environment = [("FOLKMOOT_TEST_POSTGRES", &postgres.url[..])];
     run_with(root, "cargo", &["test", "--package", "folkmoot"], &environment)?;
     run_with(root, clients[0], &clients[1..], &environment)
+}
+
+fn coverage(root: &Path) -> anyhow::Result<()> {
+    let record = coverage::record(&target(root)?)?;
+    let recorded = [("FOLKMOOT_RECORD", &*record.to_string_lossy())];
+    run_with(root, "cargo", &["test", "--package", "folkmoot", "--test", "it"], &recorded)?;
+    coverage::write(root, &record)
 }
 
 /// A PostgreSQL for whoever runs tests by hand.

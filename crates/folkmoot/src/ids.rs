@@ -36,6 +36,8 @@ ids! {
     PostId;
     /// An attachment, unique within its group.
     AttachmentId;
+    /// An upload session.
+    UploadId;
 }
 
 /// An id as it stands in a URL: 32 hexadecimal digits in any letter case with the usual four hyphens.

@@ -185,6 +185,24 @@ pub enum Predicate {
 }
 
 impl Predicate {
+    /// Whether it has a `not`, a `ne` or an `endswith` anywhere: what no index answers.
+    pub fn negates(&self) -> bool {
+        match self {
+            Predicate::Not(_) | Predicate::Text(_, TextTest::EndsWith, _) => true,
+            Predicate::Compare(_, comparison, _) | Predicate::CompareMembers(_, comparison, _) => {
+                *comparison == Comparison::Ne
+            }
+            Predicate::And(left, right) | Predicate::Or(left, right) => {
+                left.negates() || right.negates()
+            }
+            Predicate::Lambda { body, .. } => body.as_ref().is_some_and(|it| it.negates()),
+            Predicate::Constant(_)
+            | Predicate::Flag(_)
+            | Predicate::In(..)
+            | Predicate::Text(..) => false,
+        }
+    }
+
     /// `scopes`: the type of each scope, `None` for an element that is a value.
     fn reach(
         &self,

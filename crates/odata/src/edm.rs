@@ -202,6 +202,11 @@ impl Property {
         Property::new(name, Type::Primitive(Primitive::Int32))
     }
 
+    /// A nullable `Edm.Int64`.
+    pub const fn int64(name: &'static str) -> Property {
+        Property::new(name, Type::Primitive(Primitive::Int64))
+    }
+
     /// A nullable `Edm.DateTimeOffset`.
     pub const fn date_time(name: &'static str) -> Property {
         Property::new(name, Type::Primitive(Primitive::DateTimeOffset))

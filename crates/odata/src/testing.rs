@@ -5,10 +5,12 @@
 //! once, so that a test needs no model of its own.
 
 use crate::bind::{bind_path, bind_query};
+use crate::decode::{Record, decode_entity, decode_parameters};
 use crate::edm::{
     AbstractType, Action, ComplexType, DerivedType, DocumentType, EntityType, EnumType, Model,
     Navigation, Parameter, ParameterType, Primitive, Property, Published, Root, Type,
 };
+use crate::json::{self, Json};
 use crate::syntax::{Limits, parse_path, parse_query, print_path, print_query};
 
 /// The service: sets `rooms` and `notes`, singleton `lobby`.
@@ -223,4 +225,46 @@ pub fn check_query(text: &str) {
     for entity in MODEL.entities {
         let _ = bind_query(&MODEL, entity, &options);
     }
+}
+
+/// What must hold of all bytes sent as a body: they are refused, or their tree is written as text that
+/// reads to the same tree; and decoding that tree as any entity, or as the parameters of any action, ends:
+/// in an error that says something, or in a record that holds no more than was sent.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_body(bytes: &[u8]) {
+    let Ok(tree) = json::parse(bytes, LIMITS.depth) else { return };
+    let mut written = Vec::new();
+    json::write(&mut written, &tree);
+    assert_eq!(json::parse(&written, LIMITS.depth).as_ref(), Ok(&tree));
+    let sent = count(&tree);
+    for entity in MODEL.entities {
+        match decode_entity(&MODEL, entity, tree.clone()) {
+            Ok(record) => assert!(held(&record) <= sent, "{}: {record:?}", entity.name),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+        for action in entity.actions {
+            if let Err(error) = decode_parameters(&MODEL, action, Some(tree.clone())) {
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}
+
+/// How many members and items a tree has.
+fn count(tree: &Json) -> usize {
+    match tree {
+        Json::Object(members) => members.iter().map(|(_, it)| 1 + count(it)).sum(),
+        Json::Array(items) => items.iter().map(|it| 1 + count(it)).sum(),
+        _ => 0,
+    }
+}
+
+/// How many members of a body a record came from, its children's included.
+fn held(record: &Record) -> usize {
+    let children = record.children.iter().flat_map(|(_, records)| records).map(held);
+    let links = record.binds.iter().map(|(_, links)| links.len());
+    let own = record.properties.len() + record.dynamic.len();
+    own + children.sum::<usize>() + links.sum::<usize>()
 }

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use odata::testing::{check_path, check_query};
+use odata::testing::{check_body, check_path, check_query};
 
-fn replay(target: &str, check: fn(&str)) {
+fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut seen = 0;
     for file in std::fs::read_dir(&folder).unwrap() {
-        check(&String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()));
+        check(&std::fs::read(file.unwrap().path()).unwrap());
         seen += 1;
     }
     assert!(seen > 10, "{} holds {seen} files", folder.display());
@@ -17,10 +17,15 @@ fn replay(target: &str, check: fn(&str)) {
 
 #[test]
 fn paths() {
-    replay("path", check_path);
+    replay("path", |bytes| check_path(&String::from_utf8_lossy(bytes)));
 }
 
 #[test]
 fn queries() {
-    replay("query", check_query);
+    replay("query", |bytes| check_query(&String::from_utf8_lossy(bytes)));
+}
+
+#[test]
+fn bodies() {
+    replay("body", check_body);
 }

@@ -4,7 +4,10 @@
 //! request id and no cause; the cause is logged here, once, under that id.
 
 use http::{HeaderValue, Method, StatusCode, header};
+use odata::bind::BindError;
 use odata::json::write_string;
+
+use crate::api::operations::{Asked, Refusal};
 
 use crate::auth::TokenError;
 use crate::service;
@@ -45,6 +48,12 @@ pub(crate) enum Error {
     /// A URL that cannot be read or means nothing.
     #[error("{0}")]
     Url(String),
+    /// A path or a query that names what the model does not have or allow.
+    #[error("{}", of_bind(.0))]
+    Bind(#[from] BindError),
+    /// What strict mode refuses of a query because real Graph does.
+    #[error("{}", as_graph(*.0, *.1))]
+    AsGraph(Asked, Refusal),
     /// A body that is not JSON by its own word.
     #[error("The request needs the header 'Content-Type: application/json'{0}.")]
     ContentType(String),
@@ -83,6 +92,54 @@ pub(crate) enum Error {
     /// The rules said no.
     #[error(transparent)]
     Service(#[from] service::Error),
+}
+
+/// Graph's own sentences for names that it does not know, which some clients look for.
+fn of_bind(error: &BindError) -> String {
+    match error {
+        BindError::UnknownProperty { option: "$expand", name: property, .. }
+        | BindError::NotAllowed { option: "$expand", property, .. } => {
+            format!(
+                "Expand is not allowed for property '{property}' according to the entity schema."
+            )
+        }
+        BindError::UnknownProperty { option: "$select", .. } => {
+            format!("Parsing OData Select and Expand failed: {error}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn code_of_bind(error: &BindError) -> &'static str {
+    match error {
+        BindError::UnknownProperty { option: "$expand", .. }
+        | BindError::NotAllowed { option: "$expand", .. } => "ExpandNotSupported",
+        // The directory has no code of its own for it.
+        BindError::UnknownProperty { option: "$filter", ty, .. }
+            if ![".user", ".group", ".directoryObject"].iter().any(|it| ty.ends_with(it)) =>
+        {
+            "RequestBroker--ParseUri"
+        }
+        _ => "BadRequest",
+    }
+}
+
+fn as_graph(asked: Asked, refusal: Refusal) -> String {
+    let what = match asked {
+        Asked::Filter | Asked::Negation => "$filter",
+        Asked::OrderBy | Asked::FilterAndOrderBy => "$orderby",
+        Asked::Expand => "$expand",
+        Asked::CountSegment => "/$count",
+    };
+    match refusal {
+        Refusal::NotSupported => format!("{what} is not supported on this collection."),
+        Refusal::NotExpandable => {
+            "Expand is not allowed on this collection according to the entity schema.".to_owned()
+        }
+        Refusal::NeedsEventual => format!(
+            "This use of {what} needs the header 'ConsistencyLevel: eventual' and $count=true."
+        ),
+    }
 }
 
 fn names(methods: &[Method]) -> String {
@@ -153,6 +210,19 @@ impl Error {
             Error::Version { .. } | Error::Url(_) | Error::Body(_) | Error::NotContained => {
                 (StatusCode::BAD_REQUEST, "BadRequest")
             }
+            Error::Bind(error) => (StatusCode::BAD_REQUEST, code_of_bind(error)),
+            Error::AsGraph(Asked::Filter, Refusal::NotSupported) => {
+                (StatusCode::NOT_IMPLEMENTED, "FilteringOnConversations")
+            }
+            Error::AsGraph(_, Refusal::NotSupported) => {
+                (StatusCode::NOT_IMPLEMENTED, "NotImplemented")
+            }
+            Error::AsGraph(_, Refusal::NotExpandable) => {
+                (StatusCode::BAD_REQUEST, "ExpandNotSupported")
+            }
+            Error::AsGraph(_, Refusal::NeedsEventual) => {
+                (StatusCode::BAD_REQUEST, "Request_UnsupportedQuery")
+            }
             Error::Empty => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
             Error::UnknownProperty(_) => (StatusCode::BAD_REQUEST, "RequestBodyRead"),
             Error::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest"),
@@ -176,6 +246,8 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Recipients => (StatusCode::BAD_REQUEST, "ErrorInvalidRecipients"),
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
+        E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ErrorMessageSizeExceeded"),
+        E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
         E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),

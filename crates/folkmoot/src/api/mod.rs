@@ -4,6 +4,7 @@
 //! means is read from the model, and whether a call is permitted from the operation table.
 
 mod compress;
+mod echo;
 mod error;
 mod lists;
 mod negotiate;
@@ -11,6 +12,7 @@ mod operations;
 mod prefer;
 mod read;
 mod root;
+mod upload;
 mod write;
 
 pub(crate) use root::Origins;
@@ -96,10 +98,13 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers a request below one of the API's roots; `None` for one that is not.
+/// Answers a request below one of the API's roots, or for an upload session; `None` for any other.
 async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     let (parts, body) = request.into_parts();
-    let below = root::below(parts.uri.path())?;
+    let below = root::below(parts.uri.path()).map(|it| (it.version, it.path.to_owned()));
+    if below.is_none() && upload::session(parts.uri.path()).is_none() {
+        return None;
+    }
     let request_id = api.service.clock().id().hyphenated().to_string();
     let client_request_id = parts
         .headers
@@ -109,11 +114,14 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
         .unwrap_or(&request_id)
         .to_owned();
     let origin = api.origins.of(&parts);
-    let root = format!("{origin}/{}", below.version);
-    let path = below.path.to_owned();
 
     let mut body = body;
-    let carried_out = carry_out(&api, root, path, parts, &mut body).await;
+    let carried_out = match below {
+        Some((version, path)) => {
+            carry_out(&api, format!("{origin}/{version}"), path, parts, &mut body).await
+        }
+        None => upload::answer(&api, &origin, &parts, &mut body).await,
+    };
     let all_read = drain(body).await;
     let mut response = match carried_out {
         Ok(response) => response,
@@ -233,7 +241,7 @@ async fn carry_out(
     let path = path.trim_start_matches('/').to_owned();
     let bound = bind_path(&MODEL, &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
-        other => Error::Url(other.to_string()),
+        other => Error::Bind(other),
     })?;
     let of_beta = |step: &Step| match step {
         Step::Navigation(navigation) => navigation.published == Published::Beta,

@@ -236,6 +236,7 @@ operations! {
     AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered;
     GetAttachment: GET "attachment", READ, READ, NotToApps;
     GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps;
+    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps;
     DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps;
 
     ListExtensions: GET "post/extensions", READ, READ, Served;
@@ -264,6 +265,65 @@ operations! {
     DeleteMention: DELETE "mention", WRITE, WRITE, Served;
 }
 
+/// Something of a query that real Graph refuses on some collections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Filter,
+    OrderBy,
+    Expand,
+    /// `/$count`.
+    CountSegment,
+    /// `$filter` and `$orderby` together.
+    FilterAndOrderBy,
+    /// `ne`, `not` or `endswith` in `$filter`.
+    Negation,
+}
+
+/// What strict mode answers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 501, as real Graph says it of conversations (GRAPH.md section 5).
+    NotSupported,
+    /// 400: the schema says that it cannot be expanded.
+    NotExpandable,
+    /// 400, unless the request has `ConsistencyLevel: eventual` and, but for `/$count`, `$count=true`.
+    NeedsEventual,
+}
+
+const OF_DIRECTORY: &[(Asked, Refusal)] = &[
+    (Asked::CountSegment, Refusal::NeedsEventual),
+    (Asked::FilterAndOrderBy, Refusal::NeedsEventual),
+    (Asked::Negation, Refusal::NeedsEventual),
+];
+
+/// What of queries strict mode refuses where, by the shape of the collection.
+static STRICT_QUERIES: &[(&str, &[(Asked, Refusal)])] = &[
+    (
+        "group/conversations",
+        &[(Asked::Filter, Refusal::NotSupported), (Asked::Expand, Refusal::NotExpandable)],
+    ),
+    ("group/threads", &[(Asked::Expand, Refusal::NotExpandable)]),
+    ("conversation/threads", &[(Asked::Expand, Refusal::NotExpandable)]),
+    (
+        "conversationThread/posts",
+        &[(Asked::Filter, Refusal::NotSupported), (Asked::OrderBy, Refusal::NotSupported)],
+    ),
+    ("groups", OF_DIRECTORY),
+    ("users", OF_DIRECTORY),
+    ("group/members", OF_DIRECTORY),
+    ("group/owners", OF_DIRECTORY),
+    ("group/memberOf", OF_DIRECTORY),
+    ("user/memberOf", OF_DIRECTORY),
+    ("user/transitiveMemberOf", OF_DIRECTORY),
+    ("user/ownedObjects", OF_DIRECTORY),
+];
+
+/// What strict mode answers to the first of `asked` that it refuses on the collection of this shape.
+pub(crate) fn refusal(shape: &str, asked: &[Asked]) -> Option<(Asked, Refusal)> {
+    let of = STRICT_QUERIES.iter().filter(|(it, _)| *it == shape).flat_map(|(_, rows)| *rows);
+    of.copied().find(|(it, _)| asked.contains(it))
+}
+
 /// The shape of a bound path, and whether it asks for a count.
 pub(crate) fn shape(path: &Path) -> (String, bool) {
     let mut shape = String::from(path.root.name);
@@ -277,6 +337,10 @@ pub(crate) fn shape(path: &Path) -> (String, bool) {
                 at = (navigation.target)().name;
             }
             Step::Property(property) => shape = format!("{shape}/{}", property.name),
+            // One bound to a collection hangs on the navigation that led there.
+            Step::Action(action) if action.on_collection => {
+                shape = format!("{shape}/{}", action.name);
+            }
             Step::Action(action) => shape = format!("{at}/{}", action.name),
             Step::Cast(_) | Step::Narrow(_) => {}
             Step::Count => count = true,

@@ -6,19 +6,24 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use odata::bind::{Path, Step, bind_query};
+use odata::bind::{Path, Predicate, Query, Step, bind_query};
 use odata::syntax::{self, Options};
+use tokio_util::io::ReaderStream;
 
 use crate::api::error::Error;
+use crate::api::operations::{self, Asked, Refusal, Row};
 use crate::api::prefer::{Answered, Prefer};
 use crate::api::{Call, empty, json_at, lists, negotiate};
 use crate::model::MODEL;
 use crate::service::answers::Question;
-use crate::service::read::{self, Answer, Read};
+use crate::service::read::{self, Answer, Download, Read, Stored};
 use crate::service::{Ctx, Metadata, limits};
 
+/// Bytes of a file that are in memory while it is sent.
+const READ_BYTES: usize = 64 * 1024;
+
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
-    let Call { mut ctx, path, self_path, parts, prefer, accepted, .. } = call;
+    let Call { mut ctx, row, path, self_path, parts, prefer, accepted } = call;
     let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
     let answered = if path.is_single() { Answered::Entity } else { Answered::Page };
     let dress = Dress { sent: &parts.headers, prefer, answered };
@@ -42,8 +47,10 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     };
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(&options, &path)?;
-    let query =
-        bind_query(&MODEL, path.entity(), &options).map_err(|it| Error::Url(it.to_string()))?;
+    let query = bind_query(&MODEL, path.entity(), &options)?;
+    if ctx.is_strict() {
+        refuse_as_graph(row, &path, &query, &parts.headers)?;
+    }
     if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
         let max = limits::SKIP_MAX;
         let why = format!("$skip goes to {max}; further on, follow @odata.nextLink");
@@ -69,9 +76,7 @@ impl Dress<'_> {
         match answer {
             Answer::Json { body, etag } => self.json(ctx, body, etag),
             Answer::Count(count) => text(count),
-            Answer::Download { content_type, name, bytes } => {
-                attachment(content_type, &name, bytes)
-            }
+            Answer::Download(it) => attachment(it),
         }
     }
 
@@ -110,6 +115,36 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
     }
 }
 
+/// What real Graph refuses of a query on this collection.
+fn refuse_as_graph(
+    row: &Row,
+    path: &Path,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<(), Error> {
+    let (filter, sorted) = (query.filter.as_ref(), !query.order_by.is_empty());
+    let asked: Vec<_> = [
+        (filter.is_some(), Asked::Filter),
+        (sorted, Asked::OrderBy),
+        (!query.expand.is_empty(), Asked::Expand),
+        (matches!(path.steps.last(), Some(Step::Count)), Asked::CountSegment),
+        (sorted && filter.is_some(), Asked::FilterAndOrderBy),
+        (filter.is_some_and(Predicate::negates), Asked::Negation),
+    ]
+    .into_iter()
+    .filter_map(|(is, asked)| is.then_some(asked))
+    .collect();
+    let eventual = headers
+        .get("consistencylevel")
+        .is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"eventual"));
+    match operations::refusal(row.shape, &asked) {
+        Some((Asked::CountSegment, Refusal::NeedsEventual)) if eventual => Ok(()),
+        Some((_, Refusal::NeedsEventual)) if eventual && query.count => Ok(()),
+        Some((asked, refusal)) => Err(Error::AsGraph(asked, refusal)),
+        None => Ok(()),
+    }
+}
+
 fn with_etag(mut response: Response, etag: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(etag) {
         response.headers_mut().insert(header::ETAG, value);
@@ -124,14 +159,25 @@ fn text(count: i64) -> Response {
 }
 
 /// What somebody else has uploaded: to be saved, never to be shown as a page of this server's.
-fn attachment(content_type: Option<String>, name: &str, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+fn attachment(it: Download) -> Response {
+    let Download { content_type, name, bytes } = it;
+    let (body, size) = match bytes {
+        Stored::Bytes(bytes) => (Body::from(bytes), None),
+        Stored::File(file, size) => {
+            let file = tokio::fs::File::from_std(file);
+            (Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES)), Some(size))
+        }
+    };
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
     let content_type = content_type
         .and_then(|it| HeaderValue::from_str(&it).ok())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // RFC 6266: the name in UTF-8, percent-encoded as RFC 8187 says.
-    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
     let disposition = format!("attachment; filename*=UTF-8''{name}");
     let disposition =
         HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));

@@ -3,6 +3,8 @@
 //! **Invariant:** a body is read to its end, or refused, before a command starts; what is refused has
 //! stored nothing.
 
+use std::sync::OnceLock;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
@@ -12,15 +14,16 @@ use hyper::body::Body as _;
 use odata::bind::{Path, Step};
 use odata::decode::{Argument, DecodeError, Field, Record, decode_entity, decode_parameters};
 use odata::edm::{Action, EntityType, Parameter};
-use odata::json::{self, Json};
+use odata::json::{self, Json, write_string};
 use odata::syntax;
 
 use crate::api::error::Error;
 use crate::api::operations::{Operation, Row};
 use crate::api::prefer::{Answered, Prefer, Return};
-use crate::api::{Call, empty, negotiate};
+use crate::api::{Call, echo, empty, negotiate, upload};
 use crate::model::MODEL;
 use crate::service::group_settings::Own;
+use crate::service::uploads::{self, Opened};
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, directory, extended_properties, extensions,
     group_settings, groups, limits, members, mentions, posts, read, senders, threads,
@@ -30,7 +33,7 @@ pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Erro
     let Call { mut ctx, row, path, parts, prefer, accepted, .. } = call;
     let (metadata, id) = options(&parts, row, accepted)?;
     ctx.set_metadata(metadata);
-    let (ctx, answer) = (&ctx, As { metadata, prefer });
+    let (ctx, answer) = (&ctx, As { metadata, prefer, types: OnceLock::new() });
     match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
         // Whoever may not see a group's content hears that, whatever else is wrong with the request.
         Err(
@@ -59,11 +62,11 @@ async fn carry_out(
     let changed = |it| Ok(answer.entity(StatusCode::OK, it));
     match operation {
         Op::CreateGroup => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(groups::create(ctx, path, record).await?)
         }
         Op::UpdateGroup => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             Ok(answer.if_preferred(group_settings::update(ctx, path, record).await?))
         }
         Op::ResetUnseenCount => own(ctx, path, Own::Seen).await,
@@ -73,11 +76,11 @@ async fn carry_out(
         Op::RemoveFavorite => own(ctx, path, Own::Favorite(false)).await,
         Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
         Op::AddMember | Op::AddOwner => {
-            let reference = reference(parts, body, &path).await?;
+            let reference = reference(parts, body, &path, &answer).await?;
             no_content(members::add(ctx, path, reference).await?)
         }
         Op::AddAcceptedSender | Op::AddRejectedSender => {
-            let reference = reference(parts, body, &path).await?;
+            let reference = reference(parts, body, &path, &answer).await?;
             no_content(senders::add(ctx, path, reference).await?)
         }
         Op::RemoveAcceptedSender | Op::RemoveRejectedSender => {
@@ -97,11 +100,11 @@ async fn carry_out(
             no_content(members::remove(ctx, path, id).await?)
         }
         Op::CreateConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(conversations::create(ctx, path, record).await?)
         }
         Op::AddConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             match record.reference {
                 Some(reference) => {
                     no_content(conversations::add_reference(ctx, path, reference).await?)
@@ -110,7 +113,7 @@ async fn carry_out(
             }
         }
         Op::UpdateConversation => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(conversations::update(ctx, path, record).await?)
         }
         Op::MarkConversationRead | Op::MarkConversationUnread => {
@@ -119,49 +122,49 @@ async fn carry_out(
         }
         Op::DeleteConversation => no_content(conversations::delete(ctx, path).await?),
         Op::CreateGroupThread | Op::CreateThread | Op::AddGroupThread | Op::AddThread => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(threads::create(ctx, path, record).await?)
         }
         Op::UpdateThread => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(threads::update(ctx, path, record).await?)
         }
         Op::CreatePost | Op::AddPost => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(posts::create(ctx, path, record).await?)
         }
         Op::UpdatePost | Op::UpdateInReplyTo => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(posts::update(ctx, path, record).await?)
         }
         Op::DeletePost | Op::DeleteInReplyTo => no_content(posts::delete(ctx, path).await?),
         Op::ForwardPost => forward(ctx, path, parts, body).await,
         Op::CreateAttachment | Op::AddAttachment => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(attachments::create(ctx, path, record).await?)
         }
         Op::DeleteAttachment => no_content(attachments::delete(ctx, path).await?),
         Op::CreateExtension => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(extensions::create(ctx, path, record).await?)
         }
         Op::UpdateExtension => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(extensions::update(ctx, path, record).await?)
         }
         Op::CreateSingleValueProperty
         | Op::AddSingleValueProperty
         | Op::CreateMultiValueProperty
         | Op::AddMultiValueProperty => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(extended_properties::create(ctx, path, record).await?)
         }
         Op::UpdateSingleValueProperty | Op::UpdateMultiValueProperty => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             changed(extended_properties::update(ctx, path, record).await?)
         }
         Op::CreateMention | Op::AddMention => {
-            let record = entity(parts, body, path.entity()).await?;
+            let record = entity(parts, body, path.entity(), &answer).await?;
             created(mentions::create(ctx, path, record).await?)
         }
         Op::DeleteExtension
@@ -170,10 +173,7 @@ async fn carry_out(
         | Op::DeleteMention => no_content(posts::delete_child(ctx, path).await?),
         Op::DeleteThread => no_content(threads::delete(ctx, path).await?),
         Op::ReplyToThread | Op::ReplyToPost => {
-            let Some(Step::Action(action)) = path.steps.last() else {
-                return Err(Error::Url("an action was expected at the end of the path".into()));
-            };
-            let record = parameter(parts, body, action).await?;
+            let record = parameter(parts, body, action(&path)?).await?;
             let location = posts::reply(ctx, path, record).await?;
             // Graph answers nothing at all; where the new post is does not disturb its clients.
             let mut response = empty(StatusCode::ACCEPTED);
@@ -181,6 +181,13 @@ async fn carry_out(
                 response.headers_mut().insert(header::LOCATION, location);
             }
             Ok(response)
+        }
+        Op::CreateUploadSession => {
+            let item = argument(parts, body, action(&path)?).await?;
+            let annotations = ctx.annotations();
+            let context = format!("{}/$metadata#microsoft.graph.uploadSession", ctx.root());
+            let session = uploads::create(ctx, path, &item).await?;
+            Ok(opened(&session, annotations.then_some(&context)))
         }
         // Named one by one, so that a new operation does not compile before it is carried out.
         Op::ListGroups
@@ -254,8 +261,13 @@ fn no_content((): ()) -> Result<Response, Error> {
 }
 
 /// A reference to an entity, as a whole body.
-async fn reference(parts: &Parts, body: &mut Body, path: &Path) -> Result<String, Error> {
-    let record = entity(parts, body, path.entity()).await?;
+async fn reference(
+    parts: &Parts,
+    body: &mut Body,
+    path: &Path,
+    answer: &As,
+) -> Result<String, Error> {
+    let record = entity(parts, body, path.entity(), answer).await?;
     record.reference.ok_or_else(|| {
         Error::Body("The body must be a reference: {\"@odata.id\": \"https://…\"}.".into())
     })
@@ -267,11 +279,8 @@ async fn own(ctx: &Ctx, path: Path, what: Own) -> Result<Response, Error> {
 }
 
 async fn by_ids(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
-    let Some(Step::Action(action)) = path.steps.last() else {
-        return Err(Error::Url("an action was expected at the end of the path".into()));
-    };
     let (mut ids, mut types) = (Vec::new(), None);
-    for (parameter, argument) in arguments(parts, body, action).await? {
+    for (parameter, argument) in arguments(parts, body, action(&path)?).await? {
         let Argument::Field(Field::Collection(items)) = argument else { continue };
         let items: Vec<_> = items.into_iter().filter_map(Field::into_string).collect();
         match parameter.name {
@@ -284,11 +293,8 @@ async fn by_ids(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result
 }
 
 async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
-    let Some(Step::Action(action)) = path.steps.last() else {
-        return Err(Error::Url("an action was expected at the end of the path".into()));
-    };
     let (mut comment, mut to) = (None, Vec::new());
-    for (parameter, argument) in arguments(parts, body, action).await? {
+    for (parameter, argument) in arguments(parts, body, action(&path)?).await? {
         match (parameter.name, argument) {
             ("Comment", Argument::Field(text)) => comment = text.into_string(),
             ("ToRecipients", Argument::Field(Field::Collection(items))) => to = items,
@@ -300,31 +306,37 @@ async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Resul
 }
 
 /// How an entity that was written is answered.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct As {
     metadata: Metadata,
     prefer: Prefer,
+    /// The types of its parts that the request named.
+    types: OnceLock<Json>,
 }
 
 impl As {
     /// The entity under `status`; where a client prefers `return=minimal`, only that it was written
     /// (RFC 7240, section 4.2), and what its address is, if it is new (OData 4.0, part 1, section
     /// 8.3.4).
-    pub(super) fn entity(self, status: StatusCode, written: Created) -> Response {
+    pub(super) fn entity(&self, status: StatusCode, written: Created) -> Response {
         self.answer(status, written, self.prefer.answer == Some(Return::Minimal))
     }
 
     /// An entity that was changed, where Graph answers with it only if that is preferred.
-    pub(super) fn if_preferred(self, written: Created) -> Response {
+    pub(super) fn if_preferred(&self, written: Created) -> Response {
         let preferred = self.prefer.answer == Some(Return::Representation);
         self.answer(StatusCode::OK, written, !preferred)
     }
 
-    fn answer(self, status: StatusCode, written: Created, minimal: bool) -> Response {
+    fn answer(&self, status: StatusCode, written: Created, minimal: bool) -> Response {
         const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
         let mut response = match minimal {
             true => empty(StatusCode::NO_CONTENT),
-            false => super::json_at(self.metadata, status, written.body),
+            false => {
+                let types = self.types.get().filter(|_| self.metadata == Metadata::Minimal);
+                let body = types.map(|it| echo::add(it, written.body.clone()));
+                super::json_at(self.metadata, status, body.unwrap_or(written.body))
+            }
         };
         let answered = if minimal { Answered::Nothing } else { Answered::Written };
         let headers = response.headers_mut();
@@ -347,8 +359,12 @@ async fn entity(
     parts: &Parts,
     body: &mut Body,
     entity: &'static EntityType,
+    answer: &As,
 ) -> Result<Record, Error> {
     let json = read_json(parts, body).await?;
+    if let Some(types) = echo::inside(&json) {
+        answer.types.get_or_init(|| types);
+    }
     decode_entity(&MODEL, entity, json).map_err(refuse)
 }
 
@@ -358,14 +374,50 @@ async fn parameter(
     body: &mut Body,
     action: &'static Action,
 ) -> Result<Record, Error> {
-    arguments(parts, body, action)
-        .await?
-        .into_iter()
-        .find_map(|(_, argument)| match argument {
-            Argument::Record(record) => Some(record),
-            Argument::Field(_) => None,
-        })
-        .ok_or_else(|| Error::Body(format!("The action {} needs its parameter.", action.name)))
+    let arguments = arguments(parts, body, action).await?;
+    let record = arguments.into_iter().find_map(|(_, argument)| match argument {
+        Argument::Record(record) => Some(record),
+        Argument::Field(_) => None,
+    });
+    record.ok_or_else(|| no_parameter(action))
+}
+
+/// The value that is the one parameter of an action.
+async fn argument(parts: &Parts, body: &mut Body, action: &'static Action) -> Result<Field, Error> {
+    let arguments = arguments(parts, body, action).await?;
+    let field = arguments.into_iter().find_map(|(_, argument)| match argument {
+        Argument::Field(field) => Some(field),
+        Argument::Record(_) => None,
+    });
+    field.ok_or_else(|| no_parameter(action))
+}
+
+fn no_parameter(action: &Action) -> Error {
+    Error::Body(format!("The action {} needs its parameter.", action.name))
+}
+
+/// The action at the end of a path.
+fn action(path: &Path) -> Result<&'static Action, Error> {
+    match path.steps.last() {
+        Some(Step::Action(action)) => Ok(action),
+        _ => Err(Error::Url("an action was expected at the end of the path".into())),
+    }
+}
+
+/// An upload session that was opened. No byte is there: Graph writes that without an end.
+fn opened(session: &Opened, context: Option<&String>) -> Response {
+    let mut out = b"{".to_vec();
+    if let Some(context) = context {
+        out.extend_from_slice(b"\"@odata.context\":");
+        write_string(&mut out, context);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"uploadUrl\":");
+    write_string(&mut out, &session.url);
+    out.push(b',');
+    upload::members(&mut out, &session.expires.to_string(), ["0-".to_owned()].into_iter());
+    out.push(b'}');
+    super::json(StatusCode::CREATED, out)
 }
 
 async fn arguments(

@@ -6,9 +6,11 @@
 mod issuer;
 mod key;
 mod scope;
+mod secret;
 mod token;
 
 pub(crate) use issuer::{Grant, discovery, grant, token_answer};
 pub(crate) use key::SigningKey;
 pub(crate) use scope::{Scope, Scopes};
+pub(crate) use secret::{is_secret, new_secret};
 pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verifier, bearer};

@@ -3,9 +3,12 @@
 //! **Invariant:** `size` counts the bytes of the content itself, not of an encoding of it; a reference has
 //! no content, and its size is what its sender said.
 
-use odata::edm::{DerivedType, DocumentType, EnumType, Property, Published};
+use odata::edm::{
+    Action, DerivedType, DocumentType, EnumType, Parameter, ParameterType, Property, Published,
+    Type,
+};
 
-use super::shared::{id, text};
+use super::shared::{ATTACHMENT_ITEM, id, text};
 use super::{Source, entity};
 
 const FILE: &[&str] = &["fileAttachment"];
@@ -49,7 +52,11 @@ entity! {
             => Source::Bool("is_folder");
     }
     navigations: {}
-    actions: &[]
+    actions: &[Action::new("createUploadSession").on_collection().with(&[Parameter {
+        name: "AttachmentItem",
+        ty: ParameterType::Value(Type::Complex(&ATTACHMENT_ITEM), false),
+        required: true,
+    }])]
 }
 
 static OUTLOOK_ITEM: DocumentType =

@@ -209,6 +209,16 @@ pub(crate) fn entity_of(edm: &'static EntityType) -> &'static Entity {
         .expect("every entity type of MODEL stands in ENTITIES")
 }
 
+/// What stands behind `$metadata#` in the context of what `navigation` leads to from the entity whose own
+/// is `from`, its key included: `groups('…')/conversations('…')` (OData 4.0, part 1, section 10).
+pub(crate) fn context_of(navigation: &Navigation, from: &str) -> String {
+    match (navigation.declared, navigation.contained) {
+        (Some("directoryObject"), _) => "directoryObjects".into(),
+        (_, false) => format!("{}s", (navigation.target)().name),
+        (_, true) => format!("{from}/{}", navigation.name),
+    }
+}
+
 /// The service as the protocol sees it.
 pub(crate) static MODEL: Model = Model {
     namespace: "microsoft.graph",
@@ -233,8 +243,20 @@ pub(crate) static MODEL: Model = Model {
         &MENTION.edm,
         &POST_VERSION.edm,
     ],
-    complexes: &[&shared::EMAIL_ADDRESS, &shared::RECIPIENT, &shared::ITEM_BODY],
-    enums: &[&shared::BODY_TYPE, &post::IMPORTANCE, &attachment::PERMISSION, &attachment::PROVIDER],
+    complexes: &[
+        &shared::EMAIL_ADDRESS,
+        &shared::RECIPIENT,
+        &shared::ITEM_BODY,
+        &shared::ATTACHMENT_ITEM,
+        &shared::UPLOAD_SESSION,
+    ],
+    enums: &[
+        &shared::BODY_TYPE,
+        &shared::ATTACHMENT_TYPE,
+        &post::IMPORTANCE,
+        &attachment::PERMISSION,
+        &attachment::PROVIDER,
+    ],
 };
 
 #[cfg(test)]

@@ -29,6 +29,32 @@ pub(super) static ITEM_BODY: ComplexType = ComplexType {
     properties: &[Property::enumeration("contentType", &BODY_TYPE), Property::string("content")],
 };
 
+pub(super) static ATTACHMENT_TYPE: EnumType =
+    EnumType { name: "attachmentType", members: &[("file", 0), ("item", 1), ("reference", 2)] };
+
+/// What an upload session is asked for with.
+pub(super) static ATTACHMENT_ITEM: ComplexType = ComplexType {
+    name: "attachmentItem",
+    properties: &[
+        Property::enumeration("attachmentType", &ATTACHMENT_TYPE),
+        Property::string("contentId"),
+        Property::string("contentType"),
+        Property::boolean("isInline"),
+        Property::string("name"),
+        Property::int64("size"),
+    ],
+};
+
+/// What it is answered with.
+pub(super) static UPLOAD_SESSION: ComplexType = ComplexType {
+    name: "uploadSession",
+    properties: &[
+        Property::date_time("expirationDateTime"),
+        Property::string("nextExpectedRanges").many(),
+        Property::string("uploadUrl"),
+    ],
+};
+
 /// A recipient that stands in columns of the entity's own row.
 macro_rules! recipient {
     ($name:literal, $address:literal) => {

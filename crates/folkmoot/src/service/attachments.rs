@@ -8,6 +8,7 @@ use odata::value::Value;
 
 use crate::ids::AttachmentId;
 use crate::service::draft::{at, at_most};
+use crate::service::files::Kept;
 use crate::service::posts::{self, Change};
 use crate::service::{Created, Ctx, Error, limits, read, resolve};
 use crate::store::attachments::{self, Content, NewAttachment, Reference};
@@ -60,13 +61,18 @@ pub(super) fn draft(mut record: Record) -> Result<AttachmentDraft, Error> {
     at_most(named, &name, limits::NAME_CHARS_MAX)?;
     let sent = text(&mut record, "contentType")?.filter(|it| !it.is_empty());
     let is_inline = record.take("isInline").and_then(|it| it.as_bool()).unwrap_or(false);
-    let (content, guessed) = match record.derived.map(|it| it.name) {
-        Some("fileAttachment") => (file(&mut record)?, mime_guess::from_path(&name).first_raw()),
-        Some("itemAttachment") => (item(&mut record)?, None),
-        _ => (reference(&mut record)?, None),
+    let (content, content_type) = match record.derived.map(|it| it.name) {
+        Some("fileAttachment") => (file(&mut record)?, media_type(&name, sent)),
+        Some("itemAttachment") => (item(&mut record)?, sent),
+        _ => (reference(&mut record)?, sent),
     };
-    let content_type = sent.or_else(|| guessed.map(str::to_owned));
     Ok(AttachmentDraft { name, content_type, is_inline, content })
+}
+
+/// The media type of a file: the one that was sent or, without it, what the file's name says.
+pub(super) fn media_type(name: &str, sent: Option<String>) -> Option<String> {
+    let sent = sent.filter(|it| !it.is_empty());
+    sent.or_else(|| mime_guess::from_path(name).first_raw().map(str::to_owned))
 }
 
 /// A text property of at most a name's length.
@@ -145,25 +151,24 @@ fn reference(record: &mut Record) -> Result<Draft, Error> {
 pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
     let type_sent = record.type_sent.take();
     let attachment = draft(record)?.prepare(ctx);
-    posts::keep_large(ctx, &path, std::slice::from_ref(&attachment)).await?;
+    let kept = Kept::keep(ctx, &path, std::slice::from_ref(&attachment)).await?;
     let scope = ctx.scope(&path);
-    ctx.store
-        .write(scope, (ctx.clone(), path, attachment, type_sent), |tx, input| {
-            Box::pin(async move {
-                let (ctx, path, attachment, type_sent) = input;
-                let at = resolve::resolve(tx, ctx, path, true).await?;
-                let post = posts::on_post(tx, &at).await?;
-                posts::may_change(tx, &at, &post).await?;
-                let group = at.group()?.id;
-                let there = attachments::count(tx, group, post.id).await?;
-                posts::room_for_one(there, "attachments")?;
-                attachments::insert(tx, group, post.id, attachment, ctx.now().ticks).await?;
-                posts::after(tx, ctx, &at, &post, Change::Attachments).await?;
-                let key = (attachment.id.0, &attachment.id.to_string()[..]);
-                read::created(tx, ctx, at, key, type_sent.as_deref()).await
-            })
+    kept.store(ctx, scope, (ctx.clone(), path, attachment, type_sent), |tx, input| {
+        Box::pin(async move {
+            let (ctx, path, attachment, type_sent) = input;
+            let at = resolve::resolve(tx, ctx, path, true).await?;
+            let post = posts::on_post(tx, &at).await?;
+            posts::may_change(tx, &at.access, &post).await?;
+            let group = at.group()?.id;
+            let there = attachments::count(tx, group, post.id).await?;
+            posts::room_for_one(there, "attachments")?;
+            attachments::insert(tx, group, post.id, attachment, ctx.now().ticks).await?;
+            posts::after(tx, ctx, &at.access, &post, Change::Attachments).await?;
+            let key = (attachment.id.0, &attachment.id.to_string()[..]);
+            read::created(tx, ctx, at, key, type_sent.as_deref()).await
         })
-        .await
+    })
+    .await
 }
 
 /// Removes the attachment that `path` leads to.
@@ -173,10 +178,10 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = posts::on_post(tx, &at).await?;
-                posts::may_change(tx, &at, &post).await?;
+                posts::may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 attachments::delete(tx, at.group()?.id, at.id()?).await?;
-                posts::after(tx, ctx, &at, &post, Change::Attachments).await
+                posts::after(tx, ctx, &at.access, &post, Change::Attachments).await
             })
         })
         .await

@@ -3,6 +3,8 @@
 //! **Invariant:** what a client declares of a conversation stands only while it has no post
 //! (DECISIONS D3).
 
+use std::sync::Arc;
+
 use odata::bind::Path;
 use odata::decode::{Field, Record};
 
@@ -30,12 +32,11 @@ struct Draft {
 
 /// Adds a conversation to the group whose `conversations` `path` leads to.
 pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Created, Error> {
-    let draft = draft(ctx, &path, record).await?;
+    let draft = Arc::new(draft(ctx, &path, record).await?);
     let scope = ctx.scope(&path);
-    let input = (ctx.clone(), path, draft);
-    ctx.store
-        .write(scope, input, |tx, (ctx, path, draft)| Box::pin(insert(tx, ctx, path, draft)))
-        .await
+    let input = (ctx.clone(), path, draft.clone());
+    let kept = draft.post.as_ref().map(|it| it.kept.clone()).unwrap_or_default();
+    kept.store(ctx, scope, input, |tx, (ctx, path, it)| Box::pin(insert(tx, ctx, path, it))).await
 }
 
 async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Error> {

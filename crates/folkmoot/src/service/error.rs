@@ -64,6 +64,17 @@ pub(crate) enum Error {
         "At least one recipient isn't valid: each of ToRecipients needs an emailAddress with an address."
     )]
     Recipients,
+    /// An attachment that is larger than any may be.
+    #[error("The message exceeds the maximum supported size: {size} bytes; the limit is {max}.")]
+    TooLarge {
+        /// Bytes declared.
+        size: i64,
+        /// Bytes at most.
+        max: i64,
+    },
+    /// A range of bytes that an upload session does not have.
+    #[error("{0}")]
+    Range(String),
     /// A `$skiptoken` of another request.
     #[error(transparent)]
     SkipToken(#[from] Refused),
@@ -83,7 +94,9 @@ pub(crate) enum Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {
-            store::Error::Busy | store::Error::Unavailable(_) => Error::Later(error),
+            store::Error::Busy | store::Error::Unavailable(_) | store::Error::Collected => {
+                Error::Later(error)
+            }
             store::Error::File(_) if error.is_full() => Error::Later(error),
             store::Error::Deadline | store::Error::TooManyRows(_) => Error::Inefficient(error),
             other => Error::Fault(other),

@@ -100,7 +100,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let (ctx, path, property, type_sent) = input;
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = posts::on_post(tx, &at).await?;
-                posts::may_change(tx, &at, &post).await?;
+                posts::may_change(tx, &at.access, &post).await?;
                 let group = at.group()?.id;
                 let table = table(&property.value);
                 let there = post_children::count(tx, table, group, post.id).await?;
@@ -111,7 +111,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                         other => other.into(),
                     },
                 )?;
-                posts::after(tx, ctx, &at, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
                 let key = (property.id, &property.name[..]);
                 read::created(tx, ctx, at, key, type_sent.as_deref()).await
             })
@@ -128,10 +128,10 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = posts::on_post(tx, &at).await?;
-                posts::may_change(tx, &at, &post).await?;
+                posts::may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 post_children::set_property(tx, at.group()?.id, at.id()?, value).await?;
-                posts::after(tx, ctx, &at, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
                 read::changed(tx, ctx, at, None).await
             })
         })

@@ -41,6 +41,12 @@ pub(crate) const VALUE_CHARS_MAX: usize = 8_192;
 pub(crate) const COMMENT_CHARS_MAX: usize = 65_536;
 /// Bytes of an attachment that comes inside a request's body.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Bytes of an attachment that comes by an upload session.
+pub(crate) const UPLOAD_BYTES_MAX: i64 = 150 * 1024 * 1024;
+/// Separate ranges of an upload that may be there before what is between them.
+pub(crate) const UPLOAD_RANGES_MAX: usize = 500;
+/// How long an upload session may take.
+pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Users and groups that the lists of accepted and rejected senders of a group name together.
 pub(crate) const GROUP_SENDERS_MAX: i64 = 100;
 /// Ids that are looked up in one request.

@@ -72,14 +72,14 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let (ctx, path, mention, type_sent) = input;
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = posts::on_post(tx, &at).await?;
-                posts::may_change(tx, &at, &post).await?;
+                posts::may_change(tx, &at.access, &post).await?;
                 let group = at.group()?;
                 let there = post_children::count(tx, MENTION.table, group.id, post.id).await?;
                 posts::room_for_one(there, "mentions")?;
                 let by = posts::sender(group);
                 let (by, now) = ((&by.name[..], &by.address[..]), ctx.now().ticks);
                 post_children::insert_mention(tx, group.id, post.id, mention, by, now).await?;
-                posts::after(tx, ctx, &at, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
                 let key = (mention.id, &mention.id.hyphenated().to_string()[..]);
                 read::created(tx, ctx, at, key, type_sent.as_deref()).await
             })

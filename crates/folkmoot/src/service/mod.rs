@@ -5,6 +5,8 @@
 
 pub(crate) mod answers;
 pub(crate) mod attachments;
+#[cfg(test)]
+mod collector_tests;
 pub(crate) mod consumers;
 pub(crate) mod conversations;
 pub(crate) mod directory;
@@ -12,6 +14,7 @@ mod draft;
 mod error;
 pub(crate) mod extended_properties;
 pub(crate) mod extensions;
+mod files;
 pub(crate) mod group_settings;
 pub(crate) mod groups;
 pub(crate) mod limits;
@@ -23,6 +26,7 @@ mod references;
 mod resolve;
 pub(crate) mod senders;
 pub(crate) mod threads;
+pub(crate) mod uploads;
 pub(crate) mod users;
 
 pub(crate) use error::Error;
@@ -41,7 +45,7 @@ use crate::ids;
 use crate::service::answers::Answers;
 use crate::store::feed::Actor;
 use crate::store::form::Form;
-use crate::store::{self, Store, blobs, tenants, work};
+use crate::store::{Store, blobs, tenants, work};
 
 /// How long a blob is kept that nothing refers to: an upload has that long to be used.
 const BLOB_KEPT_TICKS: i64 = 24 * 3_600 * 10_000_000;
@@ -116,13 +120,17 @@ impl Service {
         }
     }
 
-    /// Removes blobs that nothing has referred to for a day; how many.
+    /// Removes what uploads have left: sessions that have expired, files that were cut off, and blobs
+    /// that nothing has referred to for a day; how many blobs.
     pub(crate) async fn collect_blobs(&self) -> Result<usize, Error> {
-        let before = self.clock.now().ticks - BLOB_KEPT_TICKS;
+        uploads::tidy_up(self).await?;
         let folder = self.store.blobs().to_owned();
-        tokio::task::spawn_blocking(move || blobs::sweep(&folder))
-            .await
-            .map_err(|error| store::Error::Defect(error.to_string()))??;
+        files::blocking(move || blobs::sweep(&folder)).await?;
+        self.collect_untouched_since(self.now_ticks() - BLOB_KEPT_TICKS).await
+    }
+
+    /// Removes blobs that nothing refers to and nobody has touched since `before` (ticks); how many.
+    async fn collect_untouched_since(&self, before: i64) -> Result<usize, Error> {
         let mut removed = 0;
         loop {
             let unused =
@@ -130,11 +138,15 @@ impl Service {
             if unused.is_empty() {
                 return Ok(removed);
             }
-            removed += unused.len();
             for it in unused {
+                let scope = it.group.0;
+                let condemned = it.clone();
                 self.store
-                    .write(it.group.0, it, move |tx, it| Box::pin(blobs::remove(tx, it, before)))
+                    .write(scope, condemned, move |tx, it| Box::pin(blobs::condemn(tx, it, before)))
                     .await?;
+                let gone =
+                    self.store.write(scope, it, |tx, it| Box::pin(blobs::remove(tx, it))).await?;
+                removed += usize::from(gone);
             }
         }
     }
@@ -155,9 +167,19 @@ impl Service {
 }
 
 impl Ctx {
+    /// What links begin with.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
     /// Who calls.
     pub(crate) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The origin that links begin with: the root without its version.
+    fn origin(&self) -> &str {
+        self.root.rsplit_once('/').map_or(&self.root, |(origin, _)| origin)
     }
 
     /// What a command on `path` changes: the group that the path leads into, or else the tenant.
@@ -195,7 +217,7 @@ impl Ctx {
     }
 
     /// Whether `@odata.*` annotations other than links and counts are written.
-    fn annotations(&self) -> bool {
+    pub(crate) fn annotations(&self) -> bool {
         self.wanted.metadata != Metadata::None
     }
 

@@ -4,6 +4,7 @@
 //! one command.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use odata::bind::Path;
 use odata::decode::{Field, Record};
@@ -14,6 +15,7 @@ use crate::auth::{Scope, Scopes};
 use crate::ids::{ConversationId, GroupId, PostId, ThreadId};
 use crate::model::EXTENSION;
 use crate::service::draft::{self, Draft};
+use crate::service::files::Kept;
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read};
 use crate::store::attachments::NewAttachment;
@@ -35,6 +37,8 @@ pub(super) struct Prepared {
     extensions: Vec<NewExtension>,
     properties: Vec<NewProperty>,
     mentions: Vec<NewMention>,
+    /// Its large attachments, which are on the disk.
+    pub(super) kept: Kept,
 }
 
 /// Reads a post out of a record and puts large attachments on the disk, before the writer's queue.
@@ -45,51 +49,14 @@ pub(super) async fn prepare(ctx: &Ctx, path: &Path, record: Record) -> Result<Pr
     let mut draft = Draft::new(record, import && ctx.caller.user.is_none())?;
     let taken = std::mem::take(&mut draft.attachments);
     let attachments: Vec<_> = taken.into_iter().map(|it| it.prepare(ctx)).collect();
-    keep_large(ctx, path, &attachments).await?;
+    let kept = Kept::keep(ctx, path, &attachments).await?;
     let taken = std::mem::take(&mut draft.extensions);
     let extensions = taken.into_iter().map(|it| it.prepare(ctx)).collect();
     let taken = std::mem::take(&mut draft.properties);
     let properties = taken.into_iter().map(|it| it.prepare(ctx)).collect();
     let taken = std::mem::take(&mut draft.mentions);
     let mentions = taken.into_iter().map(|it| it.prepare(ctx)).collect();
-    Ok(Prepared { draft, attachments, extensions, properties, mentions })
-}
-
-/// Puts large blobs on the disk, each after its row.
-pub(super) async fn keep_large(
-    ctx: &Ctx,
-    path: &Path,
-    attachments: &[NewAttachment],
-) -> Result<(), Error> {
-    let blobs = attachments.iter().filter_map(NewAttachment::blob);
-    let large: Vec<_> = blobs.filter(|it| it.is_large()).cloned().collect();
-    if large.is_empty() {
-        return Ok(());
-    }
-    let large = std::sync::Arc::new(large);
-    let input = (ctx.clone(), path.clone(), large.clone());
-    let group = ctx
-        .store
-        .write(ctx.scope(path), input, |tx, (ctx, path, large)| {
-            Box::pin(async move {
-                // What the caller may not post to, they cannot fill either.
-                let at = resolve::resolve(tx, ctx, path, true).await?;
-                at.access.may_post()?;
-                let group = at.group()?.id;
-                for blob in large.iter() {
-                    blob.insert(tx, group, ctx.now().ticks).await?;
-                }
-                Ok::<_, Error>(group)
-            })
-        })
-        .await?;
-    let folder = ctx.store.blobs().to_owned();
-    tokio::task::spawn_blocking(move || {
-        large.iter().try_for_each(|blob| blob.keep(&folder, group))
-    })
-    .await
-    .map_err(|error| crate::store::Error::Defect(error.to_string()))??;
-    Ok(())
+    Ok(Prepared { draft, attachments, extensions, properties, mentions, kept })
 }
 
 /// Where a new post goes.
@@ -125,7 +92,7 @@ pub(super) fn ready<'d>(
     home: Home<'_>,
 ) -> Result<Ready<'d>, Error> {
     let group = access.group().ok_or(Error::ItemNotFound)?;
-    let Prepared { draft, attachments, extensions, properties, mentions } = prepared;
+    let Prepared { draft, attachments, extensions, properties, mentions, .. } = prepared;
     let as_group = Party { name: group.display_name.clone(), address: group.mail.clone() };
     let sender = sender(group);
     let for_group = draft.from.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(&group.mail));
@@ -207,11 +174,12 @@ pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: &NewPost<'_>) -> Result<
 
 /// Replies to the thread or the post that `path` leads to; the address of the new post.
 pub(crate) async fn reply(ctx: &Ctx, path: Path, record: Record) -> Result<String, Error> {
-    let prepared = prepare(ctx, &path, record).await?;
+    let prepared = Arc::new(prepare(ctx, &path, record).await?);
     let scope = ctx.scope(&path);
-    let input = (ctx.clone(), path, prepared);
-    ctx.store
-        .write(scope, input, |tx, (ctx, path, it)| {
+    let input = (ctx.clone(), path, prepared.clone());
+    prepared
+        .kept
+        .store(ctx, scope, input, |tx, (ctx, path, it)| {
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let (thread, in_reply_to) = match at.entity.edm.name {
@@ -232,10 +200,12 @@ pub(crate) async fn reply(ctx: &Ctx, path: Path, record: Record) -> Result<Strin
 /// Adds a post to the thread whose `posts` `path` leads to; the answer is all of it.
 pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
     let type_sent = record.type_sent.take();
-    let prepared = prepare(ctx, &path, record).await?;
+    let prepared = Arc::new(prepare(ctx, &path, record).await?);
     let scope = ctx.scope(&path);
-    ctx.store
-        .write(scope, (ctx.clone(), path, prepared, type_sent), |tx, input| {
+    let input = (ctx.clone(), path, prepared.clone(), type_sent);
+    prepared
+        .kept
+        .store(ctx, scope, input, |tx, input| {
             Box::pin(async move {
                 let (ctx, path, prepared, type_sent) = input;
                 let at = resolve::resolve(tx, ctx, path, true).await?;
@@ -334,15 +304,16 @@ pub(super) async fn on_post(tx: &mut Tx, at: &Target) -> Result<Post, Error> {
 
 /// Refuses whoever may not change a post or what is attached to it: its author may while its thread is
 /// open, owners and applications may at any time.
-pub(super) async fn may_change(tx: &mut Tx, at: &Target, post: &Post) -> Result<(), Error> {
-    if at.access.may_manage().is_ok() {
+pub(super) async fn may_change(tx: &mut Tx, access: &Access, post: &Post) -> Result<(), Error> {
+    if access.may_manage().is_ok() {
         return Ok(());
     }
-    if post.author.is_none() || post.author != at.access.caller().user {
+    if post.author.is_none() || post.author != access.caller().user {
         return Err(Denied::NotAuthor.into());
     }
-    at.access.may_post()?;
-    let thread = threads::find(tx, at.group()?.id, post.thread).await?;
+    access.may_post()?;
+    let group = access.group().ok_or(Error::ItemNotFound)?.id;
+    let thread = threads::find(tx, group, post.thread).await?;
     if thread.ok_or(Error::ItemNotFound)?.is_locked { Err(Error::Locked) } else { Ok(()) }
 }
 
@@ -371,11 +342,12 @@ pub(super) enum Change {
 pub(super) async fn after(
     tx: &mut Tx,
     ctx: &Ctx,
-    at: &Target,
+    access: &Access,
     post: &Post,
     change: Change,
 ) -> Result<(), Error> {
-    let (group, number) = (at.group()?.id, at.group()?.number);
+    let facts = access.group().ok_or(Error::ItemNotFound)?;
+    let (group, number) = (facts.id, facts.number);
     if change != Change::Body {
         posts::touch(tx, group, post.id, ctx.now().ticks).await?;
     }
@@ -440,7 +412,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = on_post(tx, &at).await?;
-                may_change(tx, &at, &post).await?;
+                may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 edit(tx, ctx, &at, &post, draft).await?;
                 read::changed(tx, ctx, at, type_sent.as_deref()).await
@@ -469,7 +441,7 @@ async fn edit(
     };
     let (group, version, now) = (at.group()?.id, ctx.clock.id(), ctx.now().ticks);
     posts::edit(tx, group, post.id, &edit, version, ctx.caller.user, now).await?;
-    after(tx, ctx, at, post, Change::Body).await
+    after(tx, ctx, &at.access, post, Change::Body).await
 }
 
 /// Removes the post that `path` leads to; with the last of a thread the thread, and so on.
@@ -479,7 +451,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let post = on_post(tx, &at).await?;
-                may_change(tx, &at, &post).await?;
+                may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 let group = at.group()?.id;
                 let Post { conversation, thread, .. } = post;
@@ -512,11 +484,11 @@ pub(crate) async fn delete_child(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 if table == EXTENSION.table {
                     at.access.may_post()?;
                 } else {
-                    may_change(tx, &at, &post).await?;
+                    may_change(tx, &at.access, &post).await?;
                 }
                 resolve::check_if_match(tx, ctx, &at).await?;
                 post_children::delete(tx, table, at.group()?.id, at.id()?).await?;
-                after(tx, ctx, &at, &post, Change::Child).await
+                after(tx, ctx, &at.access, &post, Change::Child).await
             })
         })
         .await

@@ -12,9 +12,10 @@ use crate::model::{Entity, MAILBOX, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Metadata, limits};
-use crate::store::blobs::{self, Download};
+use crate::store::blobs;
+pub(crate) use crate::store::blobs::{Download, Stored};
 use crate::store::plan::Node;
-use crate::store::read::{self, Budget, Found, PageEnd};
+use crate::store::read::{self, Budget, Found, Home, PageEnd};
 use crate::store::sql::Bind;
 use crate::store::{Tx, etag, skiptoken};
 
@@ -39,7 +40,7 @@ pub(crate) enum Answer {
     /// A bare number.
     Count(i64),
     /// The bytes of an attachment.
-    Download { content_type: Option<String>, name: String, bytes: Vec<u8> },
+    Download(Download),
 }
 
 /// Answers a question without reading, or says with what its answer may be kept.
@@ -138,7 +139,10 @@ async fn entity(
         body.push(b',');
     }
     let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
-    Ok(read::one(tx, &node, at.place, at.id, url, &mut budget, body).await?)
+    let id = at.id.map(|it| it.hyphenated().to_string());
+    let context = id.map_or_else(|| at.context.clone(), |id| format!("{}('{id}')", at.context));
+    let home = Home { url, context: &context };
+    Ok(read::one(tx, &node, at.place, at.id, home, &mut budget, body).await?)
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
@@ -175,7 +179,8 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
     let url = format!("{}/{}", ctx.root, at.url);
     let after = after.as_deref();
-    let end = read::page(tx, &node, at.place, after, &url, &mut budget, &mut body).await?;
+    let home = Home { url: &url, context: &at.context };
+    let end = read::page(tx, &node, at.place, after, home, &mut budget, &mut body).await?;
     body.push(b']');
     if let PageEnd::After(key) = end {
         let mut options = request.options.clone();
@@ -211,7 +216,8 @@ pub(super) async fn found(
     body.extend_from_slice(b"\"value\":[");
     let mut budget = Budget::new(limits::ROWS_MAX, usize::MAX);
     let url = format!("{}/{}", ctx.root, at.url);
-    read::page(tx, &node, at.place, None, &url, &mut budget, &mut body).await?;
+    let home = Home { url: &url, context: &at.context };
+    read::page(tx, &node, at.place, None, home, &mut budget, &mut body).await?;
     body.extend_from_slice(b"]}");
     Ok(body)
 }
@@ -225,8 +231,7 @@ async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {
     let id = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     let id = id.ok_or_else(|| resolve::missing(at))?;
     let found = blobs::download(tx, at.group()?.id, id).await?;
-    let Download { content_type, name, bytes } = found.ok_or(Error::ItemNotFound)?;
-    Ok(Answer::Download { content_type, name, bytes })
+    Ok(Answer::Download(found.ok_or(Error::ItemNotFound)?))
 }
 
 /// An entity that a command has just written, as the answer to it: `body` without its closing brace.
@@ -367,8 +372,9 @@ fn entity_context(ctx: &Ctx, at: &Target, list: &str) -> String {
 /// Whether an answer shows what is another for each caller and not told of by the feed.
 pub(super) fn is_per_caller(query: &Query) -> bool {
     let entity = entity_of(query.entity);
-    let selected = query.select.iter().flatten();
-    selected.into_iter().any(|it| matches!(entity.source(it), Source::PerCaller(_)))
+    let mut selected = query.select.iter().flatten();
+    selected.any(|it| matches!(entity.source(it), Source::PerCaller(_)))
+        || query.expand.iter().any(|it| is_per_caller(&it.query))
 }
 
 /// What was selected, in the order in which it was asked for, under the model's names.

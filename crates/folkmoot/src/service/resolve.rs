@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId};
-use crate::model::{Entity, HISTORY, MAILBOX, Source, entity_of};
+use crate::model::{Entity, HISTORY, MAILBOX, Source, context_of, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -154,13 +154,7 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
             let on_list = read::find(tx, &at.access, at.entity, at.place, Some(id)).await?;
             on_list.ok_or_else(unknown)?;
         }
-        let caller = ctx.caller.clone();
-        let facts = groups::facts(tx, caller.tenant, GroupId(id), caller.user).await?;
-        let facts = facts.ok_or_else(unknown)?;
-        if caller.user.is_some() && facts.caller.is_none() {
-            return Err(Error::NoSuchUser);
-        }
-        at.access = Access::to_group(caller, facts);
+        at.access = access(tx, ctx, GroupId(id)).await?;
         at.place = Place::Set;
         at.context = "groups".into();
         at.url = format!("groups/{}", id.hyphenated());
@@ -185,6 +179,17 @@ fn narrow(at: &mut Target, derived: &'static DerivedType) {
     }
 }
 
+/// What the caller may do in a group.
+pub(crate) async fn access(tx: &mut Tx, ctx: &Ctx, group: GroupId) -> Result<Access, Error> {
+    let caller = ctx.caller.clone();
+    let facts = groups::facts(tx, caller.tenant, group, caller.user).await?;
+    let facts = facts.ok_or_else(|| Error::ResourceNotFound(group.to_string()))?;
+    if caller.user.is_some() && facts.caller.is_none() {
+        return Err(Error::NoSuchUser);
+    }
+    Ok(Access::to_group(caller, facts))
+}
+
 async fn follow(
     tx: &mut Tx,
     at: &mut Target,
@@ -207,11 +212,7 @@ async fn follow(
     let parent = at.as_parent()?;
     let link = at.entity.link(navigation).ok_or(Error::ItemNotFound)?;
     let id = parent.id.hyphenated();
-    at.context = match (navigation.declared, navigation.contained) {
-        (Some("directoryObject"), _) => "directoryObjects".into(),
-        (_, false) => format!("{}s", target.edm.name),
-        (_, true) => format!("{}('{id}')/{}", at.context, navigation.name),
-    };
+    at.context = context_of(navigation, &format!("{}('{id}')", at.context));
     at.url = format!("{}/{}", at.url, navigation.name);
     at.place = Place::Under(parent, link, None);
     at.entity = target;

@@ -3,12 +3,15 @@
 //! **Invariant:** a thread loses its last post only by going itself; the last thread takes its
 //! conversation along.
 
+use std::sync::Arc;
+
 use odata::bind::{Path, Step};
 use odata::decode::{Field, Record};
 use odata::value::DateTimeOffset;
 
 use crate::ids::{ConversationId, GroupId, PostId, ThreadId};
 use crate::service::draft::{self, at, at_most, strings};
+use crate::service::files::Kept;
 use crate::service::posts::{self, Home, Prepared, Ready};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read};
@@ -42,26 +45,29 @@ enum First {
 pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Created, Error> {
     let draft = draft(ctx, &path, record).await?;
     let scope = ctx.scope(&path);
-    ctx.store
-        .write(scope, (ctx.clone(), path, draft), |tx, (ctx, path, draft)| {
-            Box::pin(async move {
-                let at = resolve::resolve(tx, ctx, path, true).await?;
-                let made = insert(tx, ctx, &at, draft).await?;
-                let key = (made.thread.0, &made.thread.to_string()[..]);
-                if ctx.strict && at.parent.is_some_and(|it| it.entity == "conversation") {
-                    return read::id_alone(ctx, at, key);
-                }
-                let mut answer =
-                    read::created(tx, ctx, at, key, draft.type_sent.as_deref()).await?;
-                if let Some(post) = made.post.filter(|_| !ctx.strict) {
-                    answer.body.pop();
-                    let posts = format!(",\"posts\":[{{\"id\":\"{post}\"}}]}}");
-                    answer.body.extend_from_slice(posts.as_bytes());
-                }
-                Ok(answer)
-            })
+    let draft = Arc::new(draft);
+    let kept = match &draft.first {
+        First::Post(prepared) => prepared.kept.clone(),
+        First::Declared { .. } => Kept::default(),
+    };
+    kept.store(ctx, scope, (ctx.clone(), path, draft), |tx, (ctx, path, draft)| {
+        Box::pin(async move {
+            let at = resolve::resolve(tx, ctx, path, true).await?;
+            let made = insert(tx, ctx, &at, draft).await?;
+            let key = (made.thread.0, &made.thread.to_string()[..]);
+            if ctx.strict && at.parent.is_some_and(|it| it.entity == "conversation") {
+                return read::id_alone(ctx, at, key);
+            }
+            let mut answer = read::created(tx, ctx, at, key, draft.type_sent.as_deref()).await?;
+            if let Some(post) = made.post.filter(|_| !ctx.strict) {
+                answer.body.pop();
+                let posts = format!(",\"posts\":[{{\"id\":\"{post}\"}}]}}");
+                answer.body.extend_from_slice(posts.as_bytes());
+            }
+            Ok(answer)
         })
-        .await
+    })
+    .await
 }
 
 async fn draft(ctx: &Ctx, path: &Path, mut record: Record) -> Result<Draft, Error> {

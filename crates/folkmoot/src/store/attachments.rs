@@ -66,7 +66,7 @@ pub(crate) async fn insert(
     let nothing = Reference::default();
     let (kind, size, hash, content_id, item, reference) = match &it.content {
         Content::File { blob, content_id } => {
-            blob.insert(tx, group, now).await?;
+            blob.refer(tx, group, now).await?;
             (0_i64, blob.size, Some(&blob.hash[..]), content_id.as_deref(), None, &nothing)
         }
         Content::Item(json) => (1, json.len() as i64, None, None, Some(json.as_str()), &nothing),

@@ -1,46 +1,78 @@
 //! The bytes of attachments: small ones in the database, larger ones as files beside it.
 //!
 //! **Invariant:** a blob is known by its group and its BLAKE3 hash, never shared across groups, and
-//! is whole on the disk before an attachment refers to it; there is no file without a row (DECISIONS
+//! is whole on the disk while an attachment refers to it; there is no file without a row (DECISIONS
 //! D11).
+//!
+//! A large one is kept in three steps: its row, with a life that it has from then on ([`Blob::insert`],
+//! committed); its file ([`Blob::keep`]); a reference, refused unless that life goes on
+//! ([`Blob::refer`]). What nothing refers to goes in two commands: its life is ended ([`condemn`]), then
+//! file and row are removed together ([`remove`]) unless another life has begun. So whatever comes
+//! between whichever steps, and whichever transaction is rolled back, the file of a reference that was
+//! accepted was there after its life had begun, and nobody removes it in that life.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::ids::GroupId;
 use crate::store::driver::Tx;
 use crate::store::error::Error;
+use crate::store::partial::{remove_if_there, session_of};
 use crate::store::sql::binds;
 
 /// Blobs up to this size stand in the database: a file of their own would cost an fsync.
-const IN_DATABASE_BYTES_MAX: usize = 64 * 1024;
+const IN_DATABASE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A blob that a row may refer to once [`Blob::insert`] has run in the row's own transaction and, where
-/// it is large, [`Blob::keep`] before that.
+/// A blob that a row may [`refer`](Blob::refer) to and, where it is large, after its own row was
+/// committed and its file kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     /// BLAKE3 of the bytes.
     pub(crate) hash: [u8; 32],
     /// How many bytes.
     pub(crate) size: i64,
-    /// The bytes.
-    content: Vec<u8>,
+    content: Content,
+    /// The life of its row in which its file is kept; all clones of a blob know it.
+    life: Arc<Mutex<Uuid>>,
+}
+
+/// Where the bytes are before they are kept.
+#[derive(Clone, Debug)]
+enum Content {
+    Bytes(Bytes),
+    /// In a file that nobody changes; always large.
+    File(PathBuf),
 }
 
 impl Blob {
-    /// The blob of these bytes; [`keep`](Self::keep) is still to be called where it is large.
-    pub(crate) fn new(bytes: Vec<u8>) -> Blob {
+    /// The blob of these bytes.
+    pub(crate) fn new(bytes: impl Into<Bytes>) -> Blob {
+        let bytes = bytes.into();
         let hash = *blake3::hash(&bytes).as_bytes();
         let size = bytes.len() as i64;
-        Blob { hash, size, content: bytes }
+        Blob { hash, size, content: Content::Bytes(bytes), life: Arc::default() }
+    }
+
+    /// The blob of a file that nobody changes any more, read once and not into memory unless it is
+    /// small. Blocks.
+    pub(crate) fn of_file(path: &Path) -> Result<Blob, Error> {
+        if std::fs::metadata(path)?.len() <= IN_DATABASE_BYTES_MAX {
+            return Ok(Blob::new(std::fs::read(path)?));
+        }
+        let (hash, size) = hash_file(path)?;
+        let content = Content::File(path.to_owned());
+        Ok(Blob { hash: *hash.as_bytes(), size, content, life: Arc::default() })
     }
 
     /// Whether it is kept as a file beside the database.
     pub(crate) fn is_large(&self) -> bool {
-        self.content.len() > IN_DATABASE_BYTES_MAX
+        self.size.unsigned_abs() > IN_DATABASE_BYTES_MAX
     }
 
     /// Puts a large blob on the disk, after [`insert`](Self::insert) was committed for it, so that
@@ -49,30 +81,76 @@ impl Blob {
         let path = file(folder, group.0, &self.hash);
         let parent = path.parent().unwrap_or(folder);
         make_folder(parent)?;
-        if !path.exists() {
-            let incoming = folder.join(INCOMING);
-            make_folder(&incoming)?;
-            let mut temporary = tempfile::NamedTempFile::new_in(&incoming)?;
-            temporary.write_all(&self.content)?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&path).map_err(|error| error.error)?;
+        match &self.content {
+            _ if path.exists() => {}
+            Content::Bytes(bytes) => {
+                let incoming = folder.join(INCOMING);
+                make_folder(&incoming)?;
+                let mut temporary = tempfile::NamedTempFile::new_in(&incoming)?;
+                temporary.write_all(bytes)?;
+                temporary.as_file().sync_all()?;
+                temporary.persist(&path).map_err(|error| error.error)?;
+            }
+            // Its first name stays until the reference to it is stored: then the same can be done again.
+            Content::File(source) => match std::fs::hard_link(source, &path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(error.into());
+                }
+                _ => {}
+            },
         }
         // A name is as durable as its bytes only when its folder is on the disk too, and that one's
         // name in its own; also where another upload has made it a moment ago.
         for folder in path.ancestors().skip(1).take(3) {
-            std::fs::File::open(folder)?.sync_all()?;
+            File::open(folder)?.sync_all()?;
         }
         Ok(())
     }
 
-    /// Makes the blob known; a row of the same transaction may then refer to it.
-    pub(crate) async fn insert(&self, tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
-        let sql = "insert into blobs (group_id, hash, size, content, touched_at) \
-            values ($1, $2, $3, $4, $5) on conflict (group_id, hash) do update set touched_at = $5";
-        let content = (!self.is_large()).then_some(&self.content[..]);
-        tx.send(sql, binds![group, &self.hash[..], self.size, content, now]).await
+    /// Makes a large blob known, in the life that it has or else in `new`.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Tx,
+        group: GroupId,
+        now: i64,
+        new: Uuid,
+    ) -> Result<(), Error> {
+        let sql = format!("{UPSERT} returning life");
+        let values = binds![group, &self.hash[..], self.size, None::<&[u8]>, now, new];
+        let life = tx.first(&sql, values, |row| row.id(0)).await?.unwrap_or(new);
+        *self.life() = life;
+        Ok(())
+    }
+
+    /// Lets a row of the same transaction refer to the blob. A small one comes along.
+    ///
+    /// # Errors
+    /// [`Error::Collected`] for a large one whose life has ended meanwhile: it is to be kept again.
+    pub(crate) async fn refer(&self, tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
+        if let (Content::Bytes(bytes), false) = (&self.content, self.is_large()) {
+            // Its bytes are in the row itself: one life is as good as another.
+            let life = Uuid::nil();
+            let values = binds![group, &self.hash[..], self.size, Some(&bytes[..]), now, life];
+            return tx.send(UPSERT, values).await;
+        }
+        let life = *self.life();
+        let sql =
+            "update blobs set touched_at = $1 where group_id = $2 and hash = $3 and life = $4";
+        match tx.execute(sql, binds![now, group, &self.hash[..], life]).await? {
+            0 => Err(Error::Collected),
+            _ => Ok(()),
+        }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Uuid> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Adds a blob or, where it is there, keeps it from being collected for a while.
+const UPSERT: &str = "insert into blobs (group_id, hash, size, content, touched_at, life) \
+    values ($1, $2, $3, $4, $5, $6) on conflict (group_id, hash) \
+    do update set touched_at = $5, life = coalesce(blobs.life, $6)";
 
 /// Where files are while they are written.
 pub(super) const INCOMING: &str = "incoming";
@@ -90,7 +168,8 @@ pub(crate) struct Unused {
     hash: Vec<u8>,
 }
 
-/// Blobs that nothing refers to and nobody has touched since `before` (ticks); some of them.
+/// Blobs that nothing refers to and nobody has touched since `before` (ticks), those that are condemned
+/// among them; some of them.
 pub(crate) async fn unused(tx: &mut Tx, before: i64) -> Result<Vec<Unused>, Error> {
     let sql = "select b.group_id, b.hash from blobs b where b.touched_at < $1 and not exists \
         (select 1 from attachments a where a.group_id = b.group_id and a.hash = b.hash) limit 100";
@@ -103,29 +182,41 @@ pub(crate) async fn unused(tx: &mut Tx, before: i64) -> Result<Vec<Unused>, Erro
     Ok(unused)
 }
 
-/// Removes a blob if it is still unused: its file inside the transaction, so that an upload of the
-/// same bytes comes either before, and has touched the row, or after, and writes its file again.
-pub(crate) async fn remove(tx: &mut Tx, it: &Unused, before: i64) -> Result<(), Error> {
-    let sql = "delete from blobs where group_id = $1 and hash = $2 and touched_at < $3 and not exists \
-        (select 1 from attachments a where a.group_id = $1 and a.hash = $2)";
-    let removed = tx.execute(sql, binds![it.group, &it.hash[..], before]).await?;
-    if removed > 0 {
-        match std::fs::remove_file(file(tx.blobs(), it.group.0, &it.hash)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
+/// Ends the life of a blob, if it is still unused: from then on it takes no references.
+pub(crate) async fn condemn(tx: &mut Tx, it: &Unused, before: i64) -> Result<(), Error> {
+    let sql = "update blobs set life = null where group_id = $1 and hash = $2 and touched_at < $3 \
+        and not exists (select 1 from attachments a where a.group_id = $1 and a.hash = $2)";
+    tx.unshown();
+    tx.send(sql, binds![it.group, &it.hash[..], before]).await
 }
 
-/// Removes what uploads that were cut off have left, once it is a day old. Blocks.
+/// Removes a blob that was condemned before, unless another life of it has begun: its file inside the
+/// transaction, so that such a one begins either before, or after and with its file written again.
+/// Should the transaction be lost after the file, the row is still condemned.
+pub(crate) async fn remove(tx: &mut Tx, it: &Unused) -> Result<bool, Error> {
+    let sql = "delete from blobs where group_id = $1 and hash = $2 and life is null";
+    tx.unshown();
+    let removed = tx.execute(sql, binds![it.group, &it.hash[..]]).await? > 0;
+    if removed {
+        remove_if_there(&file(tx.blobs(), it.group.0, &it.hash))?;
+    }
+    Ok(removed)
+}
+
+/// Removes what requests that were cut off have left, once it is a day old; not the files of upload
+/// sessions. Blocks.
 pub(crate) fn sweep(folder: &Path) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(folder.join(INCOMING)) else { return Ok(()) };
     for entry in entries {
         let entry = entry?;
-        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+        if session_of(&entry.file_name().to_string_lossy()).is_some() {
+            continue;
+        }
+        // One that is gone meanwhile was finished.
+        let Ok(metadata) = entry.metadata() else { continue };
+        let age = metadata.modified()?.elapsed().unwrap_or_default();
         if age > std::time::Duration::from_secs(24 * 3_600) {
-            std::fs::remove_file(entry.path())?;
+            remove_if_there(&entry.path())?;
         }
     }
     Ok(())
@@ -139,7 +230,16 @@ pub(crate) struct Download {
     /// The file name.
     pub(crate) name: String,
     /// The bytes.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Stored,
+}
+
+/// Where downloaded bytes come from.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// Small ones, from the database.
+    Bytes(Vec<u8>),
+    /// An open file, whatever becomes of its name; how many bytes it has.
+    File(File, u64),
 }
 
 /// The bytes of an attachment.
@@ -154,9 +254,11 @@ pub(crate) async fn download(
         where a.group_id = $1 and a.id = $2";
     tx.first(sql, binds![group, attachment], |row| {
         let bytes = if row.is_null(2)? {
-            read_file(&folder, group.0, row.bytes(3)?)?
+            let file = File::open(file(&folder, group.0, row.bytes(3)?))?;
+            let size = file.metadata()?.len();
+            Stored::File(file, size)
         } else {
-            row.bytes(2)?.to_vec()
+            Stored::Bytes(row.bytes(2)?.to_vec())
         };
         let content_type = if row.is_null(0)? { None } else { Some(row.text(0)?.to_owned()) };
         Ok(Download { content_type, name: row.text(1)?.to_owned(), bytes })
@@ -169,7 +271,15 @@ pub(super) fn read_file(folder: &Path, group: Uuid, hash: &[u8]) -> Result<Vec<u
     Ok(std::fs::read(file(folder, group, hash))?)
 }
 
-fn file(folder: &Path, group: Uuid, hash: &[u8]) -> PathBuf {
+/// The BLAKE3 hash of a file, read once and not into memory, and how many bytes it has.
+pub(super) fn hash_file(path: &Path) -> Result<(blake3::Hash, i64), Error> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok((hasher.finalize(), hasher.count() as i64))
+}
+
+/// Where the file of a blob is.
+pub(super) fn file(folder: &Path, group: Uuid, hash: &[u8]) -> PathBuf {
     let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     folder.join(group.hyphenated().to_string()).join(name)
 }

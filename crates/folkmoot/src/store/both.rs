@@ -13,7 +13,7 @@ use crate::clock::Clock;
 
 /// Runs `test` on a new SQLite store and, where `FOLKMOOT_TEST_POSTGRES` names a server, on a new
 /// database of it.
-pub(super) async fn on_each(queue: usize, read_deadline: Duration, test: impl AsyncFn(Store, Db)) {
+pub(crate) async fn on_each(queue: usize, read_deadline: Duration, test: impl AsyncFn(Store, Db)) {
     let open = async |postgres: Option<String>| {
         let folder = TempDir::new().unwrap();
         let settings = Settings {

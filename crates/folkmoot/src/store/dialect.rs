@@ -95,14 +95,6 @@ impl Db {
         }
     }
 
-    /// Finds the number by which the index knows post `$2` of group `$1`, where it knows posts by one.
-    pub(super) const fn index_row(self) -> Option<&'static str> {
-        match self {
-            Db::Sqlite => Some("select number from posts where group_id = $1 and id = $2"),
-            Db::Postgres => None,
-        }
-    }
-
     /// Takes post `$2` of group `$1` out of the index.
     pub(super) const fn index_remove_one(self) -> &'static str {
         match self {
@@ -111,6 +103,27 @@ impl Db {
                  (select number from posts where group_id = $1 and id = $2)"
             }
             Db::Postgres => "delete from post_index where group_id = $1 and post_id = $2",
+        }
+    }
+
+    /// Whether the index goes by the numbers of posts and of groups, and not by their ids.
+    pub(super) const fn index_is_by_number(self) -> bool {
+        matches!(self, Db::Sqlite)
+    }
+
+    /// Gives a post other tokens in the index: `$1` to `$5` the term of its group and the tokens of topic,
+    /// body, sender and attachments, `$6` its group, `$7` its id; on PostgreSQL `$1` all of it, `$2`
+    /// its group, `$3` its id.
+    pub(super) const fn index_replace(self) -> &'static str {
+        match self {
+            Db::Sqlite => {
+                "replace into post_index (rowid, scope, topic, body, sender, attachment) \
+                 select p.number, $1, $2, $3, $4, $5 from posts p where p.group_id = $6 and p.id = $7"
+            }
+            Db::Postgres => {
+                "update post_index set tokens = cast(cast($1 as text) as tsvector) \
+                 where group_id = $2 and post_id = $3"
+            }
         }
     }
 

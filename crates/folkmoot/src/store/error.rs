@@ -18,6 +18,10 @@ pub(crate) enum Error {
     /// A row refers to one that is not there.
     #[error("a row refers to one that is not there")]
     Dangling,
+    /// A row refers to a blob that was collected meanwhile: once it is kept again, the same may
+    /// succeed.
+    #[error("the bytes of an attachment were collected before it was stored")]
+    Collected,
     /// The read was stopped at its deadline.
     #[error("the read took longer than its time limit")]
     Deadline,
@@ -43,6 +47,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether it is that a file is not there.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Error::File(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether a disk has no room: the same may succeed later.
     pub(crate) fn is_full(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};

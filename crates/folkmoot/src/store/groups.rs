@@ -227,7 +227,8 @@ pub(crate) async fn facts(
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
     let sql = "update groups set deleted_at = $1, version = version + 1 where id = $2";
     tx.execute(sql, binds![now, group]).await?;
-    Ok(())
+    // What was still to be uploaded does not wait for the group to come back.
+    tx.send("delete from upload_sessions where group_id = $1", binds![group]).await
 }
 
 /// The two lists of people that a group has.

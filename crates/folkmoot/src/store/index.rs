@@ -32,25 +32,32 @@ pub(super) async fn add(
     post: PostId,
     tokens: &Tokens<'_>,
 ) -> Result<(), Error> {
-    let row = tx.last_number();
-    put(tx, row, (group, number, post), tokens).await
-}
-
-async fn put(
-    tx: &mut Tx,
-    row: Option<i64>,
-    (group, number, post): (GroupId, i64, PostId),
-    tokens: &Tokens<'_>,
-) -> Result<(), Error> {
     let sql = tx.db().index_add();
     let Tokens { topic, body, sender, attachment } = tokens;
-    match row {
+    match tx.last_number() {
         Some(row) => {
             let scope = format!("g{number}");
             tx.send(sql, binds![row, scope, topic, *body, sender, attachment]).await
         }
         None => tx.send(sql, binds![group, post, vector(tokens)]).await,
     }
+}
+
+/// Gives a post other tokens than it was added with.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    group: GroupId,
+    number: i64,
+    post: PostId,
+    tokens: &Tokens<'_>,
+) -> Result<(), Error> {
+    let sql = tx.db().index_replace();
+    let Tokens { topic, body, sender, attachment } = tokens;
+    if tx.db().index_is_by_number() {
+        let scope = format!("g{number}");
+        return tx.send(sql, binds![scope, topic, *body, sender, attachment, group, post]).await;
+    }
+    tx.send(sql, binds![vector(tokens), group, post]).await
 }
 
 /// Takes the posts of a thread out, before they go themselves.
@@ -63,22 +70,6 @@ pub(super) async fn remove(tx: &mut Tx, group: GroupId, thread: ThreadId) -> Res
 pub(super) async fn remove_one(tx: &mut Tx, group: GroupId, post: PostId) -> Result<(), Error> {
     let sql = tx.db().index_remove_one();
     tx.send(sql, binds![group, post]).await
-}
-
-/// Gives a post that is in the index other tokens.
-pub(crate) async fn replace(
-    tx: &mut Tx,
-    group: GroupId,
-    number: i64,
-    post: PostId,
-    tokens: &Tokens<'_>,
-) -> Result<(), Error> {
-    remove_one(tx, group, post).await?;
-    let row = match tx.db().index_row() {
-        Some(sql) => tx.first(sql, binds![group, post], |row| row.int(0)).await?,
-        None => None,
-    };
-    put(tx, row, (group, number, post), tokens).await
 }
 
 /// Bytes of a lexeme of PostgreSQL at most.

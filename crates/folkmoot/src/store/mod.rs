@@ -11,7 +11,7 @@
 pub(crate) mod attachments;
 pub(crate) mod blobs;
 #[cfg(test)]
-mod both;
+pub(crate) mod both;
 pub(crate) mod check;
 pub(crate) mod conversations;
 mod dialect;
@@ -25,6 +25,7 @@ pub(crate) mod groups;
 pub(crate) mod index;
 mod keys;
 mod migrate;
+pub(crate) mod partial;
 pub(crate) mod plan;
 pub(crate) mod post_children;
 pub(crate) mod posts;
@@ -33,6 +34,7 @@ pub(crate) mod preferences;
 pub(crate) mod principals;
 #[cfg(test)]
 mod promises;
+pub(crate) mod ranges;
 pub(crate) mod read;
 pub(crate) mod recipients;
 mod render;
@@ -43,10 +45,11 @@ pub(crate) mod stamps;
 pub(crate) mod tenants;
 pub(crate) mod threads;
 pub(crate) mod unseen;
+pub(crate) mod uploads;
 pub(crate) mod users;
 pub(crate) mod work;
 
-pub(crate) use driver::Tx;
+pub(crate) use driver::{Run, Tx};
 pub(crate) use error::Error;
 pub(crate) use keys::{Key, Purpose};
 pub(crate) use render::etag;
@@ -57,7 +60,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::store::driver::{Postgres, PostgresOptions, Run, Sqlite, SqliteOptions};
+use crate::store::driver::{Postgres, PostgresOptions, Sqlite, SqliteOptions};
 
 /// An open store.
 pub(crate) struct Store {

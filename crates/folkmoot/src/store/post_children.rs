@@ -239,7 +239,7 @@ pub(super) async fn delete_of(
     thread: ThreadId,
     post: Option<PostId>,
 ) -> Result<(), Error> {
-    for table in TABLES.into_iter().chain(["attachments"]) {
+    for table in TABLES.into_iter().chain(["upload_sessions", "attachments"]) {
         match post {
             Some(post) => {
                 let sql = format!("delete from {table} where group_id = $1 and post_id = $2");

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use odata::json::write_string;
 use uuid::Uuid;
 
-use crate::model::{Entity, Source};
+use crate::model::{Entity, Source, context_of};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
+use crate::store::form::Metadata;
 use crate::store::plan::{self, Node, Parent, Place, Way};
 use crate::store::predicate;
 use crate::store::render::write_ways;
@@ -64,14 +66,23 @@ struct Written {
     key: Option<Vec<Bind<'static>>>,
 }
 
-/// Writes the rows of one page, comma-separated objects, to `out`. `url` is the collection's, for the
-/// links to further pages inside expansions.
+/// Where an entity or a collection is, for links and contexts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home<'a> {
+    /// Its address.
+    pub(crate) url: &'a str,
+    /// What stands behind `$metadata#` in its context: of the collection, or with the entity's key.
+    pub(crate) context: &'a str,
+}
+
+/// Writes the rows of one page, comma-separated objects, to `out`. `home` is the collection's, for what
+/// expansions say of themselves.
 pub(crate) async fn page(
     tx: &mut Tx,
     node: &Node<'_>,
     place: Place,
     after: Option<&[Bind<'static>]>,
-    url: &str,
+    home: Home<'_>,
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
@@ -80,7 +91,7 @@ pub(crate) async fn page(
     }
     let statement = node.page(place, after);
     if !node.expand.is_empty() {
-        return page_with_expansions(tx, node, &statement, url, budget, out).await;
+        return page_with_expansions(tx, node, &statement, home, budget, out).await;
     }
     let blobs = tx.blobs().to_owned();
     let (mut rows, mut last, mut more) = (0, None, false);
@@ -92,7 +103,7 @@ pub(crate) async fn page(
         budget.spend()?;
         rows += 1;
         out.extend_from_slice(if rows > 1 { b",{" } else { b"{" });
-        node.write(&row, &blobs, Way::Collection(url), out)?;
+        node.write(&row, &blobs, Way::Collection(home.url), out)?;
         out.push(b'}');
         if rows == node.page || out.len() > budget.bytes {
             last = Some(node.key_of(&row)?);
@@ -107,11 +118,11 @@ async fn page_with_expansions(
     tx: &mut Tx,
     node: &Node<'_>,
     statement: &Statement,
-    url: &str,
+    home: Home<'_>,
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
-    let mut rows = written(tx, node, statement, url, budget, out.len()).await?;
+    let mut rows = written(tx, node, statement, home, budget, out.len()).await?;
     let mut more = rows.len() > node.page;
     rows.truncate(node.page);
     let mut last = None;
@@ -123,8 +134,10 @@ async fn page_with_expansions(
         last = row.key.take();
         out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
         out.extend_from_slice(&json);
-        let url = format!("{url}/{}", row.parent.id.hyphenated());
-        expansions(tx, node, row.parent, &url, budget, out).await?;
+        let id = row.parent.id.hyphenated();
+        let (url, context) = (format!("{}/{id}", home.url), format!("{}('{id}')", home.context));
+        let home = Home { url: &url, context: &context };
+        expansions(tx, node, row.parent, home, budget, out).await?;
         out.push(b'}');
     }
     Ok(last.filter(|_| more).map_or(PageEnd::Last, PageEnd::After))
@@ -134,7 +147,7 @@ async fn written(
     tx: &mut Tx,
     node: &Node<'_>,
     statement: &Statement,
-    url: &str,
+    home: Home<'_>,
     budget: &mut Budget,
     mut bytes: usize,
 ) -> Result<Vec<(Vec<u8>, Written)>, Error> {
@@ -145,7 +158,7 @@ async fn written(
             budget.spend()?;
         }
         let mut json = Vec::new();
-        node.write(&row, &blobs, Way::Collection(url), &mut json)?;
+        node.write(&row, &blobs, Way::Collection(home.url), &mut json)?;
         bytes += json.len();
         rows.push((json, node.written(&row)?));
         // One row more than fits, so that a next page shows.
@@ -156,13 +169,13 @@ async fn written(
 }
 
 /// Writes the members of one entity to `out`, without its braces; `None` where there is none. `id`
-/// may be left out where the place leads to one entity by itself. `url` is the entity's own.
+/// may be left out where the place leads to one entity by itself. `home` is the entity's own.
 pub(crate) async fn one(
     tx: &mut Tx,
     node: &Node<'_>,
     place: Place,
     id: Option<Uuid>,
-    url: &str,
+    home: Home<'_>,
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<Option<Found>, Error> {
@@ -171,12 +184,12 @@ pub(crate) async fn one(
     budget.spend()?;
     let row = tx
         .first(&statement.sql, &statement.binds, |row| {
-            node.write(&row, &blobs, Way::Entity(url), out)?;
+            node.write(&row, &blobs, Way::Entity(home.url), out)?;
             node.written(&row)
         })
         .await?;
     let Some(row) = row else { return Ok(None) };
-    expansions(tx, node, row.parent, url, budget, out).await?;
+    expansions(tx, node, row.parent, home, budget, out).await?;
     Ok(Some(Found { version: row.version }))
 }
 
@@ -200,7 +213,7 @@ fn expansions<'a>(
     tx: &'a mut Tx,
     node: &'a Node<'_>,
     parent: Parent,
-    url: &'a str,
+    home: Home<'a>,
     budget: &'a mut Budget,
     out: &'a mut Vec<u8>,
 ) -> BoxFuture<'a, Result<(), Error>> {
@@ -210,14 +223,23 @@ fn expansions<'a>(
             let name = item.navigation.name;
             let Some(link) = node.entity.link(item.navigation) else { continue };
             let place = Place::Under(parent, link, None);
-            if node.form.is_full() {
-                write_ways(item.navigation, &node.own(parent.id, Way::Entity(url)), out);
+            let url = format!("{}/{name}", home.url);
+            let context = context_of(item.navigation, home.context);
+            if node.form.wanted.metadata != Metadata::None {
+                out.extend_from_slice(format!(",\"{name}@odata.context\":").as_bytes());
+                let list = item.node.selected();
+                let entity = if item.navigation.collection { "" } else { "/$entity" };
+                let root = node.form.root;
+                write_string(out, &format!("{root}/$metadata#{context}{list}{entity}"));
             }
+            if node.form.is_full() {
+                write_ways(item.navigation, &node.own(parent.id, Way::Entity(home.url)), out);
+            }
+            let home = Home { url: &url, context: &context };
             out.extend_from_slice(format!(",\"{name}\":").as_bytes());
             if !item.navigation.collection {
                 let mut inner = Vec::new();
-                let url = format!("{url}/{name}");
-                match one(tx, &item.node, place, None, &url, budget, &mut inner).await? {
+                match one(tx, &item.node, place, None, home, budget, &mut inner).await? {
                     Some(_) => {
                         out.push(b'{');
                         out.extend_from_slice(&inner);
@@ -227,9 +249,8 @@ fn expansions<'a>(
                 }
                 continue;
             }
-            let url = format!("{url}/{name}");
             out.push(b'[');
-            let end = page(tx, &item.node, place, None, &url, budget, out).await?;
+            let end = page(tx, &item.node, place, None, home, budget, out).await?;
             out.push(b']');
             if item.node.query.count {
                 let total = count(tx, &item.node, place).await?;
@@ -249,7 +270,7 @@ fn expansions<'a>(
             if more {
                 let link = format!("{url}?{}", odata::syntax::print_query(&options));
                 out.extend_from_slice(format!(",\"{name}@odata.nextLink\":").as_bytes());
-                odata::json::write_string(out, &link);
+                write_string(out, &link);
             }
         }
         Ok(())
@@ -327,6 +348,17 @@ pub(crate) fn fingerprint(options: &odata::syntax::Options) -> u64 {
 }
 
 impl Node<'_> {
+    /// What was selected, as a context names it: `(id,topic)`; empty for everything.
+    fn selected(&self) -> String {
+        match &self.query.select {
+            Some(selected) => {
+                let names: Vec<_> = selected.iter().map(|it| it.name).collect();
+                format!("({})", names.join(","))
+            }
+            None => String::new(),
+        }
+    }
+
     fn write(
         &self,
         row: &Row<'_>,

@@ -98,7 +98,7 @@ macro_rules! bind_ids {
         }
     )*};
 }
-bind_ids! { TenantId UserId GroupId ConversationId ThreadId PostId AttachmentId }
+bind_ids! { TenantId UserId GroupId ConversationId ThreadId PostId AttachmentId UploadId }
 
 /// The binds of a statement: `binds![group, id, "text"]`.
 macro_rules! binds {

@@ -109,7 +109,10 @@ fn fill(server: &Server) {
     let doomed = ada.post(&threads, &json!({"posts": [{"body": {"content": "x"}}]})).id();
     ada.delete(&format!("{threads}/{doomed}")).empty(204);
     reply(&ada, &readers, &side, "end", &[]);
-    let [_, other, _] = ada.talk(&writers, "Second", "words");
+    let [_, other, post] = ada.talk(&writers, "Second", "words");
+    let sessions = format!("/v1.0/groups/{writers}/threads/{other}/posts/{post}/attachments");
+    let item = json!({"AttachmentItem": {"attachmentType": "file", "name": "a", "size": 2}});
+    ada.post(&format!("{sessions}/createUploadSession"), &item).created();
     reply(&ada, &writers, &other, "words too", &[file("Small.TXT", b"small"), large]);
     let [removed, ..] = ada.talk(&writers, "Removed", "soon");
     ada.delete(&format!("/v1.0/groups/{writers}/conversations/{removed}")).empty(204);
@@ -499,8 +502,8 @@ fn each_damage_of_a_file_is_found_and_named() {
 fn what_nothing_refers_to_is_a_note() {
     let folder = store();
     let database = open(folder.path());
-    let sql =
-        "insert into blobs select group_id, zeroblob(32), 1, x'01', 1 from conversations limit 1";
+    let sql = "insert into blobs (group_id, hash, size, content, touched_at) \
+        select group_id, zeroblob(32), 1, x'01', 1 from conversations limit 1";
     database.execute(sql, []).unwrap();
     let hash = blake3::hash(b"\x01");
     database.execute("update blobs set hash = ?1 where size = 1", [hash.as_bytes()]).unwrap();
@@ -508,6 +511,14 @@ fn what_nothing_refers_to_is_a_note() {
     let stray = blob_file(folder.path()).with_file_name("00".repeat(32));
     std::fs::write(&stray, "x").unwrap();
     std::fs::write(stray.with_file_name(".tmp1"), "x").unwrap();
+    let incoming = folder.path().join("blobs/incoming");
+    let database = open(folder.path());
+    let sql = "select lower(hex(id)) from upload_sessions";
+    let session: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+    drop(database);
+    let part = |id: &str| format!("{}.part", uuid::Uuid::parse_str(id).unwrap());
+    std::fs::write(incoming.join(part(&session)), "x").unwrap();
+    std::fs::write(incoming.join(part(&"5a".repeat(16))), "x").unwrap();
     let done = check(folder.path());
     assert_eq!(done.stdout, SOUND.replace("4 blobs", "5 blobs"), "{}", done.stderr);
     assert_eq!(done.status, Some(0));
@@ -515,12 +526,13 @@ fn what_nothing_refers_to_is_a_note() {
         format!("hash {hash}: no attachment has it"),
         "00 is no blob's".into(),
         ".tmp1 is no".into(),
+        "incoming/5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a.part is no upload session's".into(),
     ] {
         let found =
             done.stderr.lines().any(|it| it.starts_with("note: ") && it.contains(&expected));
         assert!(found, "not {expected:?} in {}", done.stderr);
     }
-    assert_eq!(done.stderr.lines().count(), 3);
+    assert_eq!(done.stderr.lines().count(), 4, "{}", done.stderr);
 }
 
 #[test]

@@ -227,3 +227,45 @@ fn an_id_that_is_none_is_not_given_back() {
     assert_eq!(answer.header("client-request-id"), Some(longest.as_str()));
     assert_eq!(answer.json()["error"]["innerError"]["client-request-id"], longest);
 }
+
+#[test]
+fn of_an_upload() {
+    let server = Server::durable();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [_, thread, post] = ada.talk(&group, "large", "first");
+    let posts = format!("/v1.0/groups/{group}/threads/{thread}/posts");
+    let path = format!("{posts}/{post}/attachments/createUploadSession");
+    let item = |name: usize, id: usize, size: u64| {
+        json!({"AttachmentItem": {"attachmentType": "file", "name": "n".repeat(name),
+            "contentId": "i".repeat(id), "contentType": "x".repeat(id), "size": size}})
+    };
+    check(&ada, &path, "AttachmentItem.name", &item(256, 1, 1), &item(257, 1, 1));
+    check(&ada, &path, "AttachmentItem.contentType", &item(1, 256, 1), &item(1, 257, 1));
+    let max = 150 * 1024 * 1024;
+    ada.post(&path, &item(1, 1, max)).created();
+    let why = ada.post(&path, &item(1, 1, max + 1)).refused(413, "ErrorMessageSizeExceeded");
+    assert!(why.contains("157286401") && why.contains("157286400"), "{why}");
+
+    // Separate ranges: one more is taken, and the one after it is not.
+    let session = ada.post(&path, &item(1, 1, 10_000)).created();
+    let url = session["uploadUrl"].as_str().unwrap().split_once(&server.address).unwrap().1;
+    let put = |at: usize| {
+        let range = format!("bytes {at}-{at}/10000");
+        server.anonymous().send("PUT", url, &[("Content-Range", &range)], b"x")
+    };
+    put(0).ok();
+    let ranges: Vec<_> = (0..499).map(|at| format!("{0}-{0}", at * 2)).collect();
+    let size = "where size = 10000";
+    server.change(&format!("update upload_sessions set received = '{}' {size}", ranges.join(",")));
+    assert_eq!(put(2_000).ok()["nextExpectedRanges"].as_array().unwrap().len(), 500);
+    assert!(put(3_000).refused(400, "BadRequest").contains("500"));
+    put(2_001).ok();
+
+    // Sessions count as the attachments that they will be: four are open.
+    for _ in 4..100 {
+        ada.post(&path, &item(1, 1, 1)).created();
+    }
+    let why = ada.post(&path, &item(1, 1, 1)).refused(400, "BadRequest");
+    assert!(why.contains("attachments"), "{why}");
+}

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Server};
 
-const EXAMPLE: &str = include_str!("../../../../tests/data/graph/seed-as-given.json");
+const EXAMPLE: &str = include_str!("../../../../tests/data/graph/examples/seed-as-given.json");
 
 fn example() -> Value {
     serde_json::from_str::<Value>(EXAMPLE).unwrap()["request_body"].clone()

@@ -134,9 +134,7 @@ impl Walk {
         let own_namespace = segment.name.rsplit_once('.').map(|(namespace, _)| namespace);
         if let Some(action) = known {
             self.action(action);
-        } else if segment.parentheses
-            || own_namespace.is_some_and(|it| it.eq_ignore_ascii_case(self.model.namespace))
-        {
+        } else if segment.parentheses || own_namespace.is_some_and(|it| self.is_own(it)) {
             return Err(self.unknown(segment));
         } else {
             self.key(entity, segment.name.clone());
@@ -240,6 +238,12 @@ impl Walk {
             _ => At::Entity(cast),
         };
         Ok(())
+    }
+
+    /// Whether a namespace is the model's, or the last part of it, by which Graph's own clients call it.
+    fn is_own(&self, namespace: &str) -> bool {
+        let alias = unqualified(self.model.namespace);
+        [self.model.namespace, alias].iter().any(|it| namespace.eq_ignore_ascii_case(it))
     }
 
     fn qualified(&self, name: &str) -> String {

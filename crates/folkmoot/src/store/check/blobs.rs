@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::{Findings, hex};
 use crate::ids;
-use crate::store::blobs::{INCOMING, read_file};
+use crate::store::blobs::{self, INCOMING, hash_file};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
+use crate::store::partial::session_of;
 use crate::store::sql::binds;
+use crate::store::uploads;
 
 /// So many blobs are held at a time, by their keys, to see which of them are referred to.
 const BLOBS_AT_ONCE: usize = 50_000;
@@ -24,8 +26,7 @@ const NOTES_MAX: u64 = 10;
 pub(super) const CONTENTS: &str = "select b.group_id, b.hash, b.size, b.content, exists (select 1 from attachments a \
     where a.group_id = b.group_id and a.hash = b.hash) from blobs b order by b.group_id, b.hash";
 
-/// Finds blobs whose bytes are not there, or are others; counts the rows. One blob is in memory at a
-/// time.
+/// Finds blobs whose bytes are not there, or are others; counts the rows. Files are not read into memory.
 pub(super) async fn contents(
     tx: &mut Tx,
     found: &mut Findings<'_>,
@@ -38,9 +39,9 @@ pub(super) async fn contents(
         let mut problem = |what: String| {
             found.problem("blobs", &format!("group_id {group}, hash {}: {what}", hex(hash)))
         };
-        let (file, its) = if row.is_null(3)? {
-            match read_file(&folder, group, hash) {
-                Ok(bytes) => (Some(bytes), "its file"),
+        let (hashed, bytes, its) = if row.is_null(3)? {
+            match hash_file(&blobs::file(&folder, group, hash)) {
+                Ok((hashed, bytes)) => (hashed, bytes, "its file"),
                 // Its row comes before its file: an upload is under way, or was cut off.
                 Err(_) if !row.bool(4)? => return Ok(()),
                 Err(error) => {
@@ -49,16 +50,12 @@ pub(super) async fn contents(
                 }
             }
         } else {
-            (None, "its content")
+            let content = row.bytes(3)?;
+            (blake3::hash(content), content.len() as i64, "its content")
         };
-        let bytes = match &file {
-            Some(bytes) => bytes,
-            None => row.bytes(3)?,
-        };
-        if i64::try_from(bytes.len()) != Ok(size) {
-            problem(format!("{its} has {} bytes, expected {size}", bytes.len()));
+        if bytes != size {
+            problem(format!("{its} has {bytes} bytes, expected {size}"));
         }
-        let hashed = blake3::hash(bytes);
         if hashed.as_bytes() != hash {
             problem(format!("{its} has the hash {}", hashed.to_hex()));
         }
@@ -152,7 +149,7 @@ async fn files(
         let group = group?;
         let group_name = group.file_name().to_string_lossy().into_owned();
         if group_name == INCOMING {
-            // Uploads under way.
+            of_sessions(tx, found, notes, &group.path()).await?;
             continue;
         }
         let (Some(id), true) = (ids::parse(&group_name), group.file_type()?.is_dir()) else {
@@ -168,6 +165,25 @@ async fn files(
             if !there {
                 notes.note(found, || format!("blobs: the file {group_name}/{name} is no blob's"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// What is under way: of requests, which nothing says, and of upload sessions, which are rows.
+async fn of_sessions(
+    tx: &mut Tx,
+    found: &mut Findings<'_>,
+    notes: &mut Notes,
+    incoming: &Path,
+) -> Result<(), Error> {
+    for file in std::fs::read_dir(incoming)? {
+        let name = file?.file_name().to_string_lossy().into_owned();
+        let Some(session) = session_of(&name) else { continue };
+        if !uploads::exists(tx, session).await? {
+            notes.note(found, || {
+                format!("blobs: the file {INCOMING}/{name} is no upload session's")
+            });
         }
     }
     Ok(())

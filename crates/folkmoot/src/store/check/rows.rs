@@ -29,7 +29,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 35] = [
+pub(super) const REFERENCES: [Reference; 37] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -59,6 +59,8 @@ pub(super) const REFERENCES: [Reference; 35] = [
     refers("conversation_reads", READ, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("conversation_reads", READ, &["user_id"], "users", ID),
     refers("blobs", HASH, &["group_id"], "groups", ID),
+    refers("upload_sessions", IN_GROUP, &["group_id"], "groups", ID),
+    refers("upload_sessions", IN_GROUP, &["group_id", "post_id"], "posts", IN_GROUP),
     refers("feed_work", &["group_id", "consumer"], &["group_id"], "groups", ID),
     refers("activity", &["group_id", "conversation_id"], &["group_id"], "groups", ID),
     refers("group_reads", MEMBER, &["group_id"], "groups", ID),

@@ -59,6 +59,13 @@ const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         on: BOTH,
+        table: "upload_sessions",
+        index: "upload_sessions_by_id",
+        first: "id",
+        reason: "the address of an upload names its session alone",
+    },
+    Exception {
+        on: BOTH,
         table: "tenant_feed",
         index: "primary key",
         first: "tenant_id",

@@ -93,7 +93,21 @@ pub(crate) fn send(
     stream.write_all(head.as_bytes()).unwrap();
     // A server that refuses by the head may close before it has read the body.
     let _ = stream.write_all(body);
-    read(&mut BufReader::new(stream), method == "HEAD").expect("an answer")
+    let answer = read(&mut BufReader::new(stream), method == "HEAD").expect("an answer");
+    record(method, path, &answer);
+    answer
+}
+
+/// Adds a request and how it was answered to the file that `FOLKMOOT_RECORD` names, a line each, for
+/// `cargo xtask coverage`: method, path as it was sent, status, and the code of an error or `-`. Tests run
+/// side by side and append at once; a line is one write.
+fn record(method: &str, path: &str, answer: &Response) {
+    let Some(file) = std::env::var_os("FOLKMOOT_RECORD") else { return };
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = body["error"]["code"].as_str().unwrap_or("-");
+    let line = format!("{method}\t{path}\t{}\t{code}\n", answer.status);
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 /// Sends requests one after another over one connection, each written whole before its answer is read.
@@ -103,7 +117,11 @@ pub(crate) fn over_one_connection(address: &str, requests: &[Vec<u8>]) -> Vec<Re
     let mut answers = Vec::new();
     for request in requests {
         stream.write_all(request).unwrap();
-        answers.push(read(&mut reader, false).unwrap());
+        let answer = read(&mut reader, false).unwrap();
+        let head = String::from_utf8_lossy(request);
+        let mut words = head.split(' ');
+        record(words.next().unwrap(), words.next().unwrap(), &answer);
+        answers.push(answer);
     }
     answers
 }

@@ -4,6 +4,7 @@
 pub(crate) mod cluster;
 mod http;
 pub(crate) mod postgres;
+mod world;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use http::{Response, over_one_connection};
+pub(crate) use world::{Place, UNKNOWN, World};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
 
@@ -74,19 +76,27 @@ impl Server {
     pub(crate) fn on_database_with(url: &str, args: &[&str]) -> Server {
         let folder = TempDir::new().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut server = Server::start_with(folder, Some(url.to_owned()), args, log.into());
+        let mut server = Server::start_with(folder, Some(url.to_owned()), args, None, log.into());
         server.owned = false;
         server
     }
 
     fn start_on(folder: TempDir, database: Option<String>, args: &[&str]) -> Server {
-        Server::start_with(folder, database, args, Stdio::inherit())
+        Server::start_with(folder, database, args, None, Stdio::inherit())
+    }
+
+    /// A server that keeps its data and logs all that it can, in `log` beside it.
+    pub(crate) fn logging() -> Server {
+        let folder = TempDir::new().unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        Server::start_with(folder, postgres::new_database(), &[], Some("trace"), log.into())
     }
 
     fn start_with(
         folder: TempDir,
         database: Option<String>,
         args: &[&str],
+        log_level: Option<&str>,
         stderr: Stdio,
     ) -> Server {
         let ephemeral = args.contains(&"--ephemeral");
@@ -96,6 +106,7 @@ impl Server {
         if let Some(url) = &database {
             command.args(["--store", url]);
         }
+        command.envs(log_level.map(|it| ("FOLKMOOT_LOG", it)));
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = child.spawn().unwrap();
         let mut line = String::new();
@@ -400,7 +411,16 @@ impl Client {
         );
         let body = answer.created();
         let id = |it: &Value| it["id"].as_str().unwrap().to_owned();
-        [id(&body), id(&body["threads"][0]), id(&body["threads"][0]["posts"][0])]
+        let (conversation, thread) = (id(&body), id(&body["threads"][0]));
+        // In strict mode the answer does not tell.
+        let post = match &body["threads"][0]["posts"] {
+            Value::Array(posts) => id(&posts[0]),
+            _ => {
+                let posts = self.get(&format!("/v1.0/groups/{group}/threads/{thread}/posts"));
+                id(&posts.ok()["value"][0])
+            }
+        };
+        [conversation, thread, post]
     }
 
     /// The ids of all entities of a collection, page by page.
