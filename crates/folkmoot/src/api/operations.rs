@@ -183,11 +183,11 @@ operations! {
     AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
     RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
     RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    GetGroupsByIds: POST "group/getByIds", DIRECTORY, DIRECTORY, Served;
+    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Served;
 
     GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Served;
-    GetDirectoryObjectsByIds: POST "directoryObject/getByIds", DIRECTORY, DIRECTORY, Served;
-    GetUsersByIds: POST "user/getByIds", DIRECTORY, DIRECTORY, Served;
+    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Served;
+    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Served;
     GetMe: GET "me", ME, NOBODY, Served;
     ListUsers: GET "users", USERS, USERS, Served;
     GetUser: GET "user", USERS, USERS, Served;
