@@ -49,6 +49,18 @@ impl Visibility {
     }
 }
 
+/// What the lists of a group's senders say of somebody, themself or through a group that they are a member
+/// of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// Nothing that keeps them from posting.
+    Accepted,
+    /// That others are accepted.
+    NotAccepted,
+    /// That they are rejected.
+    Rejected,
+}
+
 /// What the store knows of a group and of the caller in it.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupFacts {
@@ -62,8 +74,12 @@ pub(crate) struct GroupFacts {
     pub(crate) mail: String,
     /// Who sees what.
     pub(crate) visibility: Visibility,
+    /// Whether it has a mailbox: settings of it, and conversations.
+    pub(crate) has_mailbox: bool,
     /// Whether only members may post.
     pub(crate) members_only_posting: bool,
+    /// What the lists of accepted and rejected senders say of the caller.
+    pub(crate) sender: Sender,
     /// Whether the caller is a member.
     pub(crate) is_member: bool,
     /// Whether the caller is an owner.
@@ -97,6 +113,15 @@ pub(crate) enum Denied {
     /// Posting where members alone may post.
     #[error("Access is denied: only members of this group may post to it.")]
     MembersPost,
+    /// Posting where others alone are accepted.
+    #[error("Access is denied: this group takes posts only from its accepted senders.")]
+    SenderNotAccepted,
+    /// Posting by whom the group has rejected.
+    #[error("Access is denied: this group has rejected this sender.")]
+    SenderRejected,
+    /// Having the posts by mail without being a member.
+    #[error("Access is denied: only members of this group may have its posts by mail.")]
+    MembersSubscribe,
     /// Changing what somebody else has written.
     #[error(
         "Access is denied: only the author of this post, owners of the group and applications may change it."
@@ -142,17 +167,28 @@ impl Access {
         }
     }
 
-    /// Whether the caller may post to the group.
+    /// Whether the caller may post to the group. The lists of senders bind owners too, and not
+    /// applications without a user.
     pub(crate) fn may_post(&self) -> Result<(), Denied> {
         self.may_read()?;
         match &self.group {
-            Some(group)
-                if group.members_only_posting
-                    && !(group.is_member || group.is_owner || self.is_app()) =>
-            {
-                Err(Denied::MembersPost)
-            }
+            Some(group) if !self.is_app() => match group.sender {
+                _ if group.members_only_posting && !(group.is_member || group.is_owner) => {
+                    Err(Denied::MembersPost)
+                }
+                Sender::Accepted => Ok(()),
+                Sender::NotAccepted => Err(Denied::SenderNotAccepted),
+                Sender::Rejected => Err(Denied::SenderRejected),
+            },
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the calling user may say whether they want the group's posts by mail.
+    pub(crate) fn may_subscribe(&self) -> Result<(), Denied> {
+        match &self.group {
+            Some(group) if group.is_member => Ok(()),
+            _ => Err(Denied::MembersSubscribe),
         }
     }
 

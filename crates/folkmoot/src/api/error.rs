@@ -78,6 +78,11 @@ pub(crate) enum Error {
     /// A body that cannot be read or decoded.
     #[error("{0}")]
     Body(String),
+    /// An entity for a list of references.
+    #[error(
+        "Write requests are only supported on contained entities: what is there is added by POST to this address with /$ref after it."
+    )]
+    NotContained,
     /// A property that its type does not have.
     #[error("{0}")]
     UnknownProperty(String),
@@ -206,7 +211,7 @@ impl Error {
             Error::NotServed(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Error::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "ErrorInvalidRequest"),
             Error::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "BadRequest"),
-            Error::Version { .. } | Error::Url(_) | Error::Body(_) => {
+            Error::Version { .. } | Error::Url(_) | Error::Body(_) | Error::NotContained => {
                 (StatusCode::BAD_REQUEST, "BadRequest")
             }
             Error::Bind(error) => (StatusCode::BAD_REQUEST, code_of_bind(error)),
@@ -235,6 +240,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
     use service::Error as E;
     match error {
         E::ResourceNotFound(_) => (StatusCode::NOT_FOUND, "Request_ResourceNotFound"),
+        E::NoMailbox => (StatusCode::NOT_FOUND, "MailboxNotEnabledForRESTAPI"),
         E::ItemNotFound => (StatusCode::NOT_FOUND, "ErrorItemNotFound"),
         E::Denied(_) | E::Locked => (StatusCode::FORBIDDEN, "ErrorAccessDenied"),
         E::MeForApp => (StatusCode::BAD_REQUEST, "BadRequest"),

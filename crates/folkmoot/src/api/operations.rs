@@ -94,6 +94,16 @@ const GROUPS: Scopes = any(&[
 const GROUP_CREATE: Scopes = any(&[GroupReadWriteAll, DirectoryReadWriteAll]);
 const GROUP_CREATE_APP: Scopes = any(&[GroupCreate, GroupReadWriteAll, DirectoryReadWriteAll]);
 const GROUP_WRITE: Scopes = any(&[GroupReadWriteAll]);
+const SENDERS: Scopes = any(&[GroupReadAll, GroupReadWriteAll]);
+const DIRECTORY: Scopes = any(&[
+    UserReadBasicAll,
+    UserReadAll,
+    UserReadWriteAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
 const MEMBERS: Scopes = any(&[
     GroupMemberReadBasicAll,
     GroupMemberReadAll,
@@ -141,21 +151,48 @@ operations! {
     ListGroups: GET "groups", GROUPS, GROUPS, Served;
     CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served;
     GetGroup: GET "group", GROUPS, GROUPS, Served;
+    UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Served;
     ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Served;
+    SubscribeByMail: POST "group/subscribeByMail", GROUP_WRITE, NOBODY, Served;
+    UnsubscribeByMail: POST "group/unsubscribeByMail", GROUP_WRITE, GROUP_WRITE, Served;
+    AddFavorite: POST "group/addFavorite", GROUP_WRITE, NOBODY, Served;
+    RemoveFavorite: POST "group/removeFavorite", GROUP_WRITE, NOBODY, Served;
     DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served;
+    ListGroupMemberOf: GET "group/memberOf", GROUPS, GROUPS, Served;
     ListMembers: GET "group/members", MEMBERS, MEMBERS, Served;
+    ListMemberReferences: GET "group/members/$ref", MEMBERS, MEMBERS, NotOffered;
+    PostMember: POST "group/members", MEMBERS_WRITE, MEMBERS_WRITE, Served;
     AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
     RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
     RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
     ListOwners: GET "group/owners", MEMBERS, MEMBERS, Served;
+    ListOwnerReferences: GET "group/owners/$ref", MEMBERS, MEMBERS, NotOffered;
+    PostOwner: POST "group/owners", OWNERS_WRITE, OWNERS_WRITE, Served;
     AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
     RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
     RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
+    ListAcceptedSenders: GET "group/acceptedSenders", SENDERS, SENDERS, NotToApps;
+    ListAcceptedSenderReferences: GET "group/acceptedSenders/$ref", SENDERS, SENDERS, NotOffered;
+    PostAcceptedSender: POST "group/acceptedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    AddAcceptedSender: POST "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    RemoveAcceptedSender: DELETE "group/acceptedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    RemoveAcceptedSenderById: DELETE "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    ListRejectedSenders: GET "group/rejectedSenders", SENDERS, SENDERS, NotToApps;
+    ListRejectedSenderReferences: GET "group/rejectedSenders/$ref", SENDERS, SENDERS, NotOffered;
+    PostRejectedSender: POST "group/rejectedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
+    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Served;
 
+    GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Served;
+    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Served;
+    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Served;
     GetMe: GET "me", ME, NOBODY, Served;
     ListUsers: GET "users", USERS, USERS, Served;
     GetUser: GET "user", USERS, USERS, Served;
     ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served;
+    ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Served;
     ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served;
     ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Served;
     ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered;

@@ -103,6 +103,8 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
     let served: &[&str] = match path.steps.last() {
         Some(Step::Count) => &["$filter"],
         Some(Step::Value) => &[],
+        // A reference has nothing that could be selected or expanded.
+        Some(Step::Ref) => &of_collections[2..],
         _ if path.is_single() => &of_any,
         _ => &of_collections,
     };

@@ -22,10 +22,11 @@ use crate::api::operations::{Operation, Row};
 use crate::api::prefer::{Answered, Prefer, Return};
 use crate::api::{Call, echo, empty, negotiate, upload};
 use crate::model::MODEL;
+use crate::service::group_settings::Own;
 use crate::service::uploads::{self, Opened};
 use crate::service::{
-    Created, Ctx, Metadata, attachments, conversations, extended_properties, extensions, groups,
-    limits, mentions, posts, read, threads,
+    Created, Ctx, Metadata, attachments, conversations, directory, extended_properties, extensions,
+    group_settings, groups, limits, members, mentions, posts, read, senders, threads,
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
@@ -35,7 +36,12 @@ pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Erro
     let (ctx, answer) = (&ctx, As { metadata, prefer, types: OnceLock::new() });
     match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
         // Whoever may not see a group's content hears that, whatever else is wrong with the request.
-        Err(error @ (Error::Body(_) | Error::UnknownProperty(_) | Error::TooLarge(_))) => {
+        Err(
+            error @ (Error::Body(_)
+            | Error::UnknownProperty(_)
+            | Error::TooLarge(_)
+            | Error::NotContained),
+        ) => {
             read::may_reach(ctx, path).await?;
             Err(error)
         }
@@ -59,21 +65,39 @@ async fn carry_out(
             let record = entity(parts, body, path.entity(), &answer).await?;
             created(groups::create(ctx, path, record).await?)
         }
-        Op::ResetUnseenCount => {
-            groups::reset_unseen_count(ctx, path).await?;
-            Ok(empty(StatusCode::OK))
+        Op::UpdateGroup => {
+            let record = entity(parts, body, path.entity(), &answer).await?;
+            Ok(answer.if_preferred(group_settings::update(ctx, path, record).await?))
         }
+        Op::ResetUnseenCount => own(ctx, path, Own::Seen).await,
+        Op::SubscribeByMail => own(ctx, path, Own::Subscribed(true)).await,
+        Op::UnsubscribeByMail => own(ctx, path, Own::Subscribed(false)).await,
+        Op::AddFavorite => own(ctx, path, Own::Favorite(true)).await,
+        Op::RemoveFavorite => own(ctx, path, Own::Favorite(false)).await,
         Op::DeleteGroup => no_content(groups::delete(ctx, path).await?),
         Op::AddMember | Op::AddOwner => {
-            let record = entity(parts, body, path.entity(), &answer).await?;
-            let reference = record.reference.ok_or_else(|| {
-                Error::Body("The body must be a reference: {\"@odata.id\": \"https://…\"}.".into())
-            })?;
-            no_content(groups::add(ctx, path, reference).await?)
+            let reference = reference(parts, body, &path, &answer).await?;
+            no_content(members::add(ctx, path, reference).await?)
         }
-        Op::RemoveMember | Op::RemoveOwner => no_content(groups::remove(ctx, path, None).await?),
+        Op::AddAcceptedSender | Op::AddRejectedSender => {
+            let reference = reference(parts, body, &path, &answer).await?;
+            no_content(senders::add(ctx, path, reference).await?)
+        }
+        Op::RemoveAcceptedSender | Op::RemoveRejectedSender => {
+            no_content(senders::remove(ctx, path, None).await?)
+        }
+        Op::RemoveAcceptedSenderById | Op::RemoveRejectedSenderById => {
+            no_content(senders::remove(ctx, path, id).await?)
+        }
+        Op::PostMember | Op::PostOwner | Op::PostAcceptedSender | Op::PostRejectedSender => {
+            Err(Error::NotContained)
+        }
+        Op::GetGroupsByIds | Op::GetDirectoryObjectsByIds | Op::GetUsersByIds => {
+            by_ids(ctx, path, parts, body).await
+        }
+        Op::RemoveMember | Op::RemoveOwner => no_content(members::remove(ctx, path, None).await?),
         Op::RemoveMemberById | Op::RemoveOwnerById => {
-            no_content(groups::remove(ctx, path, id).await?)
+            no_content(members::remove(ctx, path, id).await?)
         }
         Op::CreateConversation => {
             let record = entity(parts, body, path.entity(), &answer).await?;
@@ -168,12 +192,21 @@ async fn carry_out(
         // Named one by one, so that a new operation does not compile before it is carried out.
         Op::ListGroups
         | Op::GetGroup
+        | Op::ListGroupMemberOf
         | Op::ListMembers
+        | Op::ListMemberReferences
         | Op::ListOwners
+        | Op::ListOwnerReferences
+        | Op::ListAcceptedSenders
+        | Op::ListAcceptedSenderReferences
+        | Op::ListRejectedSenders
+        | Op::ListRejectedSenderReferences
+        | Op::GetDirectoryObject
         | Op::GetMe
         | Op::ListUsers
         | Op::GetUser
         | Op::ListMemberOf
+        | Op::ListTransitiveMemberOf
         | Op::ListOwnedObjects
         | Op::ListJoinedTeams
         | Op::ListJoinedGroups
@@ -214,7 +247,8 @@ fn options(
     // The answer to a DELETE has no body that a client could refuse.
     let bare = (row.method == Method::DELETE).then_some(Metadata::Minimal);
     let metadata = negotiate::settle(&mut options, accepted.or(bare))?;
-    let by_id = matches!(row.operation, Operation::RemoveMemberById | Operation::RemoveOwnerById);
+    let by_id = row.method == Method::DELETE && row.shape.ends_with("/$ref");
+    let by_id = by_id && !row.shape.ends_with("/{}/$ref");
     let id = if by_id { options.id.take() } else { None };
     match options.names().first() {
         Some(name) => Err(Error::Url(format!("the query option {name} has no meaning here"))),
@@ -224,6 +258,38 @@ fn options(
 
 fn no_content((): ()) -> Result<Response, Error> {
     Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// A reference to an entity, as a whole body.
+async fn reference(
+    parts: &Parts,
+    body: &mut Body,
+    path: &Path,
+    answer: &As,
+) -> Result<String, Error> {
+    let record = entity(parts, body, path.entity(), answer).await?;
+    record.reference.ok_or_else(|| {
+        Error::Body("The body must be a reference: {\"@odata.id\": \"https://…\"}.".into())
+    })
+}
+
+async fn own(ctx: &Ctx, path: Path, what: Own) -> Result<Response, Error> {
+    group_settings::own(ctx, path, what).await?;
+    Ok(empty(StatusCode::OK))
+}
+
+async fn by_ids(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
+    let (mut ids, mut types) = (Vec::new(), None);
+    for (parameter, argument) in arguments(parts, body, action(&path)?).await? {
+        let Argument::Field(Field::Collection(items)) = argument else { continue };
+        let items: Vec<_> = items.into_iter().filter_map(Field::into_string).collect();
+        match parameter.name {
+            "ids" => ids = items,
+            _ => types = Some(items),
+        }
+    }
+    let found = directory::get_by_ids(ctx, path, &ids, types.as_deref()).await?;
+    Ok(super::json_at(ctx.wanted().metadata, StatusCode::OK, found))
 }
 
 async fn forward(ctx: &Ctx, path: Path, parts: &Parts, body: &mut Body) -> Result<Response, Error> {
@@ -253,8 +319,17 @@ impl As {
     /// (RFC 7240, section 4.2), and what its address is, if it is new (OData 4.0, part 1, section
     /// 8.3.4).
     pub(super) fn entity(&self, status: StatusCode, written: Created) -> Response {
+        self.answer(status, written, self.prefer.answer == Some(Return::Minimal))
+    }
+
+    /// An entity that was changed, where Graph answers with it only if that is preferred.
+    pub(super) fn if_preferred(&self, written: Created) -> Response {
+        let preferred = self.prefer.answer == Some(Return::Representation);
+        self.answer(StatusCode::OK, written, !preferred)
+    }
+
+    fn answer(&self, status: StatusCode, written: Created, minimal: bool) -> Response {
         const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
-        let minimal = self.prefer.answer == Some(Return::Minimal);
         let mut response = match minimal {
             true => empty(StatusCode::NO_CONTENT),
             false => {

@@ -90,6 +90,7 @@ pub(crate) async fn add(server: &Server, wanted: Wanted) -> anyhow::Result<Strin
         nickname: wanted.nickname,
         description: wanted.description,
         visibility,
+        is_unified: true,
         security_enabled: false,
         behavior: Vec::new(),
     };

@@ -1,12 +1,13 @@
 //! `group`: people who talk, and what they have said.
 //!
-//! **Invariant:** every group here is a Microsoft 365 ("Unified") group: it has a mail address and
-//! conversations.
+//! **Invariant:** a Microsoft 365 ("Unified") group has a mailbox: conversations and [`MAILBOX`]'s
+//! settings. Any other, a security group, has members and owners alone. Groups are members of no groups.
 
-use odata::edm::{Action, Navigation, Property};
+use odata::edm::{Action, Navigation, Property, Published};
 
+use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, json, text};
-use super::{CONVERSATION, Link, Source, THREAD, USER, entity};
+use super::{CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, Source, THREAD, USER, entity};
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
 /// Conversations whose last post came after the caller was last here, or last read them, and is not
@@ -23,7 +24,30 @@ const UNSEEN: Source = Source::PerCaller(
      on r.group_id = c.group_id and r.user_id = c.user_id \
      where c.group_id = t0.id and c.user_id = {caller} and a.author is distinct from {caller})",
 );
-const YES: Source = Source::Constant { json: "true", sql: "true" };
+/// Members have what is said by mail, unless they have said that they do not want it.
+const SUBSCRIBED: Source = Source::PerCaller(
+    "(exists (select 1 from group_members m where m.group_id = t0.id and m.user_id = {caller}) \
+     and not exists (select 1 from group_subscriptions s where s.group_id = t0.id \
+     and s.user_id = {caller} and not s.subscribed))",
+);
+const FAVORITE: Source = Source::PerCaller(
+    "exists (select 1 from group_favorites f where f.group_id = t0.id and f.user_id = {caller})",
+);
+
+/// The properties and navigations that a group's mailbox has: a group without one does not have them.
+pub(crate) const MAILBOX: [&str; 11] = [
+    "acceptedSenders",
+    "allowExternalSenders",
+    "autoSubscribeNewMembers",
+    "conversations",
+    "hideFromAddressLists",
+    "hideFromOutlookClients",
+    "isFavorite",
+    "isSubscribedByMail",
+    "rejectedSenders",
+    "threads",
+    "unseenCount",
+];
 
 entity! {
     /// Graph's `group`.
@@ -37,14 +61,15 @@ entity! {
         Property::string("classification") => Source::Null;
         Property::date_time("createdDateTime").filterable().sortable()
             => Source::Time { at: "created_at", offset: None };
+        Property::string("creationOptions").many() => EMPTY;
         Property::string("description").filterable().sortable() => text!("description");
         Property::string("displayName").filterable().sortable() => text!("display_name");
         Property::date_time("expirationDateTime") => Source::Null;
         Property::string("groupTypes").many().filterable()
-            => Source::Constant { json: "[\"Unified\"]", sql: "'[\"unified\"]'" };
+            => json!("group_types");
         Property::boolean("isAssignableToRole") => Source::Null;
         Property::string("mail").filterable().sortable() => text!("mail");
-        Property::boolean("mailEnabled").filterable() => YES;
+        Property::boolean("mailEnabled").filterable() => Source::Bool("is_unified");
         Property::string("mailNickname").filterable().sortable() => text!("mail_nickname");
         Property::string("membershipRule") => Source::Null;
         Property::string("membershipRuleProcessingState") => Source::Null;
@@ -68,12 +93,17 @@ entity! {
         Property::string("theme") => Source::Null;
         Property::string("visibility").filterable().sortable()
             => text!("visibility");
-        Property::boolean("allowExternalSenders").on_request() => Source::Null;
-        Property::boolean("autoSubscribeNewMembers").on_request() => Source::Null;
-        Property::boolean("hideFromAddressLists").on_request() => Source::Null;
-        Property::boolean("hideFromOutlookClients").on_request() => Source::Null;
+        Property::boolean("allowExternalSenders").on_request()
+            => Source::Bool("allow_external_senders");
+        Property::boolean("autoSubscribeNewMembers").on_request()
+            => Source::Bool("auto_subscribe_new_members");
+        Property::boolean("hideFromAddressLists").on_request()
+            => Source::Bool("hide_from_address_lists");
+        Property::boolean("hideFromOutlookClients").on_request()
+            => Source::Bool("hide_from_outlook_clients");
         Property::boolean("isArchived").on_request() => Source::Null;
-        Property::boolean("isSubscribedByMail").on_request() => Source::Null;
+        Property::boolean("isFavorite").on_request() => FAVORITE;
+        Property::boolean("isSubscribedByMail").on_request() => SUBSCRIBED;
         Property::int32("unseenCount").on_request() => UNSEEN;
     }
     navigations: {
@@ -83,6 +113,19 @@ entity! {
             => Link::Through { table: "group_members", from: "group_id", to: "user_id" };
         Navigation::many("owners", || &USER.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_owners", from: "group_id", to: "user_id" };
+        Navigation::many("memberOf", || &SELF.edm).referenced().declared("directoryObject")
+            => Link::Nowhere;
+        Navigation::many("acceptedSenders", || &DIRECTORY_OBJECT.edm).referenced()
+            => Link::Through { table: "accepted_senders", from: "group_id", to: "principal_id" };
+        Navigation::many("rejectedSenders", || &DIRECTORY_OBJECT.edm).referenced()
+            => Link::Through { table: "rejected_senders", from: "group_id", to: "principal_id" };
     }
-    actions: &[Action::new("resetUnseenCount")]
+    actions: &[
+        Action::new("resetUnseenCount"),
+        Action::new("subscribeByMail"),
+        Action::new("unsubscribeByMail"),
+        Action::new("addFavorite"),
+        Action::new("removeFavorite"),
+        GET_BY_IDS.published(Published::Never),
+    ]
 }

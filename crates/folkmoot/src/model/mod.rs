@@ -8,6 +8,7 @@
 
 mod attachment;
 mod conversation;
+mod directory_object;
 mod extended_property;
 mod extension;
 mod group;
@@ -20,9 +21,10 @@ mod user;
 
 pub(crate) use attachment::ATTACHMENT;
 pub(crate) use conversation::CONVERSATION;
+pub(crate) use directory_object::DIRECTORY_OBJECT;
 pub(crate) use extended_property::{MULTI_VALUE_PROPERTY, SINGLE_VALUE_PROPERTY};
 pub(crate) use extension::EXTENSION;
-pub(crate) use group::GROUP;
+pub(crate) use group::{GROUP, MAILBOX};
 pub(crate) use mention::MENTION;
 pub(crate) use post::{HISTORY, POST};
 pub(crate) use post_version::POST_VERSION;
@@ -46,7 +48,7 @@ pub(crate) struct Entity {
     pub(crate) links: &'static [Link],
     /// The default order, before the id: columns that are never null, largest first where true.
     ///
-    /// The table of an abstract entity has a column `kind`: which of the derived types a row is of, by
+    /// The table of an entity with derived types has a column `kind`: which of the derived types a row is of, by
     /// its place in `edm.derived`.
     pub(crate) order: &'static [(&'static str, bool)],
 }
@@ -83,7 +85,7 @@ pub(crate) enum Source {
     Body { column: &'static str, kind: &'static str },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
-    /// A column with a document as it was sent, JSON text.
+    /// A column of JSON text that is shown and never compared, such as a document as it was sent.
     Document(&'static str),
     /// A number or truth that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
     /// calling user's id, null where an application calls.
@@ -101,6 +103,8 @@ pub(crate) enum Link {
     Keys(&'static [(&'static str, &'static str)]),
     /// Through a table of pairs: its column with this entity's id, its column with the target's id.
     Through { table: &'static str, from: &'static str, to: &'static str },
+    /// Real Graph has it; here it leads to nothing.
+    Nowhere,
 }
 
 impl Entity {
@@ -182,7 +186,8 @@ pub(crate) const fn published(named: &[Published]) -> Published {
 }
 
 /// All entities.
-static ENTITIES: [&Entity; 11] = [
+static ENTITIES: [&Entity; 12] = [
+    &DIRECTORY_OBJECT,
     &GROUP,
     &USER,
     &CONVERSATION,
@@ -221,9 +226,11 @@ pub(crate) static MODEL: Model = Model {
         Root { name: "groups", entity: || &GROUP.edm, singleton: false },
         Root { name: "users", entity: || &USER.edm, singleton: false },
         Root { name: "me", entity: || &USER.edm, singleton: true },
+        Root { name: "directoryObjects", entity: || &DIRECTORY_OBJECT.edm, singleton: false },
     ],
     abstracts: shared::ABSTRACTS,
     entities: &[
+        &DIRECTORY_OBJECT.edm,
         &GROUP.edm,
         &USER.edm,
         &CONVERSATION.edm,

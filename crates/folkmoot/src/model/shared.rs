@@ -93,12 +93,6 @@ pub(super) static ABSTRACTS: &[AbstractType] = &[
         properties: &[Property::key("id").required()],
     },
     AbstractType {
-        name: "directoryObject",
-        base: Some("entity"),
-        open: false,
-        properties: &[Property::date_time("deletedDateTime")],
-    },
-    AbstractType {
         name: "outlookItem",
         base: Some("entity"),
         open: false,

@@ -4,6 +4,7 @@
 
 use odata::edm::{Navigation, Property, Published};
 
+use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, text};
 use super::{GROUP, Link, Source, entity};
 
@@ -66,6 +67,10 @@ entity! {
     navigations: {
         Navigation::many("memberOf", || &GROUP.edm).referenced().declared("directoryObject")
             => MEMBER_OF;
+        // Groups are members of no groups, so that is all.
+        Navigation::many("transitiveMemberOf", || &GROUP.edm)
+            .referenced()
+            .declared("directoryObject") => MEMBER_OF;
         Navigation::many("ownedObjects", || &GROUP.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_owners", from: "user_id", to: "group_id" };
         // Graph's joinedTeams holds teams today; the seed's pages date from when it held groups, and
@@ -73,5 +78,5 @@ entity! {
         Navigation::many("joinedTeams", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
         Navigation::many("joinedGroups", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
     }
-    actions: &[]
+    actions: &[GET_BY_IDS.published(Published::Never)]
 }

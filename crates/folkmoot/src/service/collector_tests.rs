@@ -75,6 +75,7 @@ async fn world(store: &Arc<Store>, clock: &Arc<Clock>) -> (Service, Ctx, GroupId
                     nickname: "readers".into(),
                     description: None,
                     visibility: Visibility::Private,
+                    is_unified: true,
                     security_enabled: false,
                     behavior: Vec::new(),
                 };

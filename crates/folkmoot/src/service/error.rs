@@ -20,6 +20,9 @@ pub(crate) enum Error {
         "The specified object was not found in the store., The process failed to get the correct properties."
     )]
     ItemNotFound,
+    /// What only a mailbox has, of a group without one.
+    #[error("The mailbox is either inactive, soft-deleted, or is hosted on-premise.")]
+    NoMailbox,
     /// The caller may not.
     #[error(transparent)]
     Denied(#[from] Denied),

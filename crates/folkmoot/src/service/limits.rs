@@ -48,7 +48,11 @@ pub(crate) const UPLOAD_BYTES_MAX: i64 = 150 * 1024 * 1024;
 pub(crate) const UPLOAD_RANGES_MAX: usize = 500;
 /// How long an upload session may take.
 pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// Owners and members that one create may bind.
+/// Users and groups that the lists of accepted and rejected senders of a group name together.
+pub(crate) const GROUP_SENDERS_MAX: i64 = 100;
+/// Ids that are looked up in one request.
+pub(crate) const IDS_MAX: usize = 1_000;
+/// Owners and members that one create or update may bind.
 pub(crate) const BINDS_MAX: usize = 20;
 
 /// Sizes of pages.

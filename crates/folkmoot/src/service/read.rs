@@ -8,7 +8,7 @@ use odata::edm::{Navigation, Property, Published, Type};
 use odata::syntax::{self, Options};
 use uuid::Uuid;
 
-use crate::model::{Entity, Source, entity_of};
+use crate::model::{Entity, MAILBOX, Source, entity_of};
 use crate::service::answers::{self, Question, Standing};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Metadata, items, limits};
@@ -81,9 +81,8 @@ pub(crate) async fn may_reach(ctx: &Ctx, path: Path) -> Result<(), Error> {
 
 async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error> {
     let at = resolve::resolve(tx, ctx, &request.path, false).await?;
-    let into_content = |(_, it): &(_, &Navigation)| entity_of((it.target)()).in_group;
-    if at.is_inside() && request.query.navigations().iter().any(into_content) {
-        at.access.may_read()?;
+    if at.is_inside() {
+        check_inside(&at, &request.query)?;
     }
     match request.path.steps.last() {
         Some(Step::Count) => count(tx, ctx, request, &at).await,
@@ -108,6 +107,23 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
     }
 }
 
+/// Refuses a query for what a group without a mailbox does not have, or for content that the caller may not
+/// read.
+fn check_inside(at: &Target, query: &Query) -> Result<(), Error> {
+    let navigations = query.navigations();
+    let selected = query.select.iter().flatten().map(|it| it.name);
+    let of_group = navigations.iter().filter(|(from, _)| from.name == "group");
+    let mut named = selected.chain(of_group.map(|(_, it)| it.name));
+    if at.entity.edm.name == "group" && named.any(|it| MAILBOX.contains(&it)) && at.single {
+        at.mailbox()?;
+    }
+    let into_content = |(_, it): &(_, &Navigation)| entity_of((it.target)()).in_group;
+    if navigations.iter().any(into_content) {
+        at.access.may_read()?;
+    }
+    Ok(())
+}
+
 /// Writes one entity's members to `body`, which holds the opening brace and perhaps annotations.
 async fn entity(
     tx: &mut Tx,
@@ -129,7 +145,12 @@ async fn entity(
 }
 
 async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form());
+    let references = matches!(request.path.steps.last(), Some(Step::Ref));
+    let node = if references {
+        Node::references(tx.db(), &request.query, &at.access, ctx.form())
+    } else {
+        Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form())
+    };
     let after = match &request.query.skip_token {
         Some(token) => {
             let key = skiptoken::decode(token, read::fingerprint(&request.options))?;
@@ -142,8 +163,10 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     };
     let mut body = b"{".to_vec();
     if ctx.annotations() {
-        let list = select_list(request);
-        let context = format!("{}/$metadata#{}{list}", ctx.root, at.context);
+        let context = match references {
+            true => format!("{}/$metadata#Collection($ref)", ctx.root),
+            false => format!("{}/$metadata#{}{}", ctx.root, at.context, select_list(request)),
+        };
         push_member(&mut body, "@odata.context", &context);
         body.push(b',');
     }
@@ -170,6 +193,32 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     }
     body.push(b'}');
     Ok(Answer::Json { body: body.into(), etag: None })
+}
+
+/// All entities that a command's query finds, which are few: one page.
+pub(super) async fn found(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &Target,
+    query: &Query,
+) -> Result<Vec<u8>, Error> {
+    // There is no link to a next page, so no preference may make this one shorter.
+    let mut form = ctx.form();
+    form.wanted.page_max = None;
+    let node = Node::new(tx.db(), query, &at.access, at.declared, form);
+    let mut body = b"{".to_vec();
+    if ctx.annotations() {
+        let context = format!("{}/$metadata#{}", ctx.root, at.context);
+        push_member(&mut body, "@odata.context", &context);
+        body.push(b',');
+    }
+    body.extend_from_slice(b"\"value\":[");
+    let mut budget = Budget::new(limits::ROWS_MAX, usize::MAX);
+    let url = format!("{}/{}", ctx.root, at.url);
+    let home = Home { url: &url, context: &at.context };
+    read::page(tx, &node, at.place, None, home, &mut budget, &mut body).await?;
+    body.extend_from_slice(b"]}");
+    Ok(body)
 }
 
 async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {

@@ -9,8 +9,8 @@ use odata::edm::{DerivedType, Navigation};
 use uuid::Uuid;
 
 use crate::access::Access;
-use crate::ids::{self, GroupId, UserId};
-use crate::model::{Entity, HISTORY, Source, context_of, entity_of};
+use crate::ids::{self, GroupId};
+use crate::model::{Entity, HISTORY, MAILBOX, Source, context_of, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -49,6 +49,14 @@ impl Target {
     /// Whether the path ends in the group that the access is to, or at it.
     pub(crate) fn is_inside(&self) -> bool {
         self.entity.in_group || (self.entity.edm.name == "group" && self.access.group().is_some())
+    }
+
+    /// Refuses a group without a mailbox.
+    pub(crate) fn mailbox(&self) -> Result<(), Error> {
+        match self.access.group() {
+            Some(group) if !group.has_mailbox => Err(Error::NoMailbox),
+            _ => Ok(()),
+        }
     }
 
     /// The key at the end of the path.
@@ -134,7 +142,7 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
             let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
             found.ok_or_else(unknown)?.id.0
         }
-        (None, "group") => return Err(unknown()),
+        (None, "group" | "directoryObject") => return Err(unknown()),
         (None, _) => return Err(Error::ItemNotFound),
     };
     at.id = Some(id);
@@ -164,8 +172,10 @@ pub(super) fn encoded(key: &str) -> String {
 /// Leaves of a collection what is of one derived type.
 fn narrow(at: &mut Target, derived: &'static DerivedType) {
     let kind = at.entity.edm.derived.iter().position(|it| std::ptr::eq(it, derived));
-    if let Place::Under(_, _, narrowed) = &mut at.place {
-        *narrowed = kind.and_then(|it| i64::try_from(it).ok());
+    let Some(kind) = kind.and_then(|it| i64::try_from(it).ok()) else { return };
+    match &mut at.place {
+        Place::Under(_, _, narrowed) => *narrowed = Some(kind),
+        set => *set = Place::OfKind(kind),
     }
 }
 
@@ -186,6 +196,9 @@ async fn follow(
     navigation: &'static Navigation,
 ) -> Result<(), Error> {
     let target = entity_of((navigation.target)());
+    if at.entity.edm.name == "group" && MAILBOX.contains(&navigation.name) {
+        at.mailbox()?;
+    }
     if target.in_group {
         at.access.may_read()?;
     }
@@ -233,39 +246,4 @@ pub(crate) fn missing(at: &Target) -> Error {
         (false, Some(id)) => Error::ResourceNotFound(id.hyphenated().to_string()),
         _ => Error::ItemNotFound,
     }
-}
-
-/// The user that a reference such as `https://host/v1.0/users/{id}` or `…/directoryObjects/{id}`
-/// names.
-pub(crate) async fn referenced_user(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    reference: &str,
-) -> Result<UserId, Error> {
-    let key = reference_key(reference)?;
-    let tenant = ctx.caller.tenant;
-    let user = match ids::parse(&key) {
-        Some(id) => users::find(tx, tenant, UserId(id)).await?,
-        None => users::find_by_name(tx, tenant, &key).await?,
-    };
-    Ok(user.ok_or(Error::ResourceNotFound(key))?.id)
-}
-
-fn reference_key(reference: &str) -> Result<String, Error> {
-    let bad = || {
-        Error::Request(format!(
-            "'{reference}' does not name a user: a reference ends in users/{{id}} or directoryObjects/{{id}}"
-        ))
-    };
-    let path = reference.split_once("://").map_or(reference, |(_, rest)| rest);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let segments = odata::syntax::parse_path(path, &super::limits::URL).map_err(|_| bad())?;
-    let mut from_end = segments.iter().rev();
-    let last = from_end.next().ok_or_else(bad)?;
-    let (set, key) = match &last.key {
-        Some(key) => (&last.name, key),
-        None => (&from_end.next().ok_or_else(bad)?.name, &last.name),
-    };
-    let known = ["users", "directoryObjects"].iter().any(|it| set.eq_ignore_ascii_case(it));
-    if known { Ok(key.clone()) } else { Err(bad()) }
 }

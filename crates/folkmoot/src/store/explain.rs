@@ -11,10 +11,12 @@ use super::form::{Form, Metadata, Wanted};
 use super::plan::{Node, PageSizes, Parent, Place};
 use super::sql::{Bind, Statement};
 use super::{Error, Store, Tx};
-use crate::access::{Access, Caller, GroupFacts, Visibility};
+use crate::access::{Access, Caller, GroupFacts, Sender, Visibility};
 use crate::auth::Scopes;
 use crate::ids::{GroupId, TenantId, UserId};
-use crate::model::{ATTACHMENT, CONVERSATION, Entity, GROUP, Link, MODEL, POST, THREAD, USER};
+use crate::model::{
+    ATTACHMENT, CONVERSATION, DIRECTORY_OBJECT, Entity, GROUP, Link, MODEL, POST, THREAD, USER,
+};
 
 const LIMITS: Limits = Limits { depth: 8, nodes: 50, expand_depth: 3, items: 20, segments: 20 };
 const FORM: Form<'static> = Form {
@@ -43,7 +45,9 @@ fn in_group() -> Access {
         display_name: String::new(),
         mail: String::new(),
         visibility: Visibility::Private,
+        has_mailbox: true,
         members_only_posting: false,
+        sender: Sender::Accepted,
         is_member: true,
         is_owner: false,
         caller: Some((String::new(), String::new())),
@@ -152,11 +156,12 @@ async fn check(store: &Store, db: Db) {
         ),
         case(&USER, Some((&GROUP, "members")), "", "(group_id=?"),
         case(&GROUP, Some((&USER, "memberOf")), "", "group_members_by_user (user_id=?"),
+        case(&DIRECTORY_OBJECT, Some((&GROUP, "acceptedSenders")), "", "PRIMARY KEY (group_id=?"),
         case(&GROUP, None, "", "groups_by_tenant (tenant_id=?"),
     ] {
         let options = parse_query(&query.replace(' ', "%20"), &LIMITS).unwrap();
         let query = bind_query(&MODEL, &entity.edm, &options).unwrap();
-        let access = if entity.in_group || entity.table == "users" {
+        let access = if entity.in_group || parent.is_some_and(|it| it.0.edm.name == "group") {
             in_group()
         } else {
             Access::to_tenant(caller())
@@ -186,8 +191,10 @@ async fn check(store: &Store, db: Db) {
             assert!(linked || !plan.contains(sorts), "{}:\n{plan}", entity.table);
             assert!(db == Db::Sqlite || !plan.contains(scans), "{}:\n{plan}", entity.table);
         }
-        let one = explain(store, node.one(place, Some(id(9)))).await;
         let scans = if db == Db::Sqlite { "SCAN" } else { "Seq Scan" };
+        let one = explain(store, node.one(place, Some(id(9)))).await;
         assert!(!one.contains(scans), "{}:\n{one}", entity.table);
+        let count = explain(store, node.count(place)).await;
+        assert!(!count.contains(scans), "{}:\n{count}", entity.table);
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! **Invariant:** a deleted group keeps its rows and is found by nothing here.
 
-use crate::access::{GroupFacts, Visibility};
+use crate::access::{GroupFacts, Sender, Visibility};
 use crate::ids::{GroupId, TenantId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
-use crate::store::sql::binds;
+use crate::store::principals::{self, Principal};
+use crate::store::senders;
+use crate::store::sql::{Bind, Statement, binds};
 use crate::text::fold;
 
 /// A group about to be stored.
@@ -26,6 +28,8 @@ pub(crate) struct NewGroup {
     pub(crate) mail: String,
     /// Who sees what.
     pub(crate) visibility: Visibility,
+    /// Whether it has a mailbox and conversations.
+    pub(crate) is_unified: bool,
     /// As asked for; kept and shown.
     pub(crate) security_enabled: bool,
     /// As asked for: JSON array of strings.
@@ -40,11 +44,12 @@ pub(crate) async fn insert(tx: &mut Tx, group: &NewGroup, now: i64) -> Result<()
         description, description_folded, mail_nickname, mail_nickname_folded, mail, mail_folded, \
         visibility, visibility_folded, security_enabled, proxy_addresses, proxy_addresses_folded, \
         resource_behavior_options, resource_behavior_options_folded, members_only_posting, \
-        created_at, version) \
+        created_at, is_unified, group_types, group_types_folded, version) \
         values ($1, (select coalesce(max(number), 0) + 1 from groups), $2, $3, $4, $5, $6, $7, $8, \
-        $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)";
-    let proxy = json_strings([format!("SMTP:{}", group.mail).as_str()]);
+        $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 1)";
+    let proxy = proxy_addresses(&group.mail);
     let options = json_strings(group.resource_behavior_options.iter().map(String::as_str));
+    let types = json_strings(group.is_unified.then_some("Unified"));
     let visibility = group.visibility.name();
     tx.execute(
         sql,
@@ -68,9 +73,82 @@ pub(crate) async fn insert(tx: &mut Tx, group: &NewGroup, now: i64) -> Result<()
             fold(&options).as_ref(),
             group.members_only_posting,
             now,
+            group.is_unified,
+            &types,
+            fold(&types).as_ref(),
         ],
     )
     .await?;
+    principals::insert(tx, group.tenant, Principal::Group(group.id)).await
+}
+
+/// What shows a group's mail address as its first one.
+fn proxy_addresses(mail: &str) -> String {
+    json_strings([format!("SMTP:{mail}").as_str()])
+}
+
+/// What of a group is to be changed; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) display_name: Option<String>,
+    /// Null where it is to have none.
+    pub(crate) description: Option<Option<String>>,
+    /// The local part of its mail address, and the address.
+    pub(crate) mail: Option<(String, String)>,
+    pub(crate) visibility: Option<Visibility>,
+    /// The options, and whether they say that only members may post.
+    pub(crate) behavior: Option<(Vec<String>, bool)>,
+    /// Boolean columns, by name.
+    pub(crate) flags: Vec<(&'static str, bool)>,
+}
+
+impl Changes {
+    /// Whether all stays as it is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns().is_empty()
+    }
+
+    /// The columns and their new values.
+    fn columns(&self) -> Vec<(&'static str, Bind<'static>)> {
+        let mut columns = Vec::new();
+        let mut twins = |plain, folded, text: Option<String>| {
+            let twin = text.as_deref().map(|it| fold(it).into_owned());
+            columns.extend([(plain, Bind::from(text)), (folded, Bind::from(twin))]);
+        };
+        if let Some(name) = &self.display_name {
+            twins("display_name", "display_name_folded", Some(name.clone()));
+        }
+        if let Some(description) = &self.description {
+            twins("description", "description_folded", description.clone());
+        }
+        if let Some((nickname, mail)) = &self.mail {
+            twins("mail_nickname", "mail_nickname_folded", Some(nickname.clone()));
+            twins("mail", "mail_folded", Some(mail.clone()));
+            let proxy = proxy_addresses(mail);
+            twins("proxy_addresses", "proxy_addresses_folded", Some(proxy));
+        }
+        if let Some(visibility) = self.visibility {
+            twins("visibility", "visibility_folded", Some(visibility.name().to_owned()));
+        }
+        if let Some((options, members_only)) = &self.behavior {
+            let options = json_strings(options.iter().map(String::as_str));
+            twins("resource_behavior_options", "resource_behavior_options_folded", Some(options));
+            columns.push(("members_only_posting", Bind::Bool(*members_only)));
+        }
+        columns.extend(self.flags.iter().map(|(column, value)| (*column, Bind::Bool(*value))));
+        columns
+    }
+}
+
+/// Changes a group.
+pub(crate) async fn update(tx: &mut Tx, id: GroupId, changes: &Changes) -> Result<(), Error> {
+    let mut sql = Statement::new(tx.db());
+    sql.push("update groups set ");
+    for (column, value) in changes.columns() {
+        sql.push(column).push(" = ").bind(value).push(", ");
+    }
+    sql.push("version = version + 1 where id = ").bind(id);
+    tx.execute(&sql.sql, &sql.binds).await?;
     Ok(())
 }
 
@@ -109,7 +187,7 @@ pub(crate) async fn facts(
     let sql = "select g.number, g.display_name, g.mail, g.visibility, g.members_only_posting, \
         exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
         exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1), \
-        u.display_name, u.mail, \
+        u.display_name, u.mail, g.is_unified, g.senders_restricted, \
         coalesce((select h.seq from tenant_feed_heads h where h.tenant_id = g.tenant_id), 0) \
         from groups g left join users u on u.id = $1 and u.tenant_id = g.tenant_id and not u.disabled \
         where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
@@ -122,7 +200,9 @@ pub(crate) async fn facts(
                 mail: row.text(2)?.to_owned(),
                 visibility: Visibility::parse(row.text(3)?)
                     .ok_or_else(|| Error::Defect("a group has an unknown visibility".into()))?,
+                has_mailbox: row.bool(9)?,
                 members_only_posting: row.bool(4)?,
+                sender: Sender::Accepted,
                 is_member: row.bool(5)?,
                 is_owner: row.bool(6)?,
                 caller: match row.is_null(7)? {
@@ -130,10 +210,13 @@ pub(crate) async fn facts(
                     false => Some((row.text(7)?.to_owned(), row.text(8)?.to_owned())),
                 },
             };
-            Ok((row.int(9)?, facts))
+            Ok((row.int(11)?, row.bool(10)?, facts))
         })
         .await?;
-    let Some((head, facts)) = found else { return Ok(None) };
+    let Some((head, restricted, mut facts)) = found else { return Ok(None) };
+    if let (true, Some(user)) = (restricted, user) {
+        facts.sender = senders::of(tx, group, user).await?;
+    }
     if let Some((known, _)) = known {
         known.insert(key, (head, facts.clone()));
     }

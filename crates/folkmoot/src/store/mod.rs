@@ -30,12 +30,15 @@ pub(crate) mod plan;
 pub(crate) mod post_children;
 pub(crate) mod posts;
 mod predicate;
+pub(crate) mod preferences;
+pub(crate) mod principals;
 #[cfg(test)]
 mod promises;
 pub(crate) mod ranges;
 pub(crate) mod read;
 pub(crate) mod recipients;
 mod render;
+pub(crate) mod senders;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;
 pub(crate) mod stamps;

@@ -79,6 +79,8 @@ impl Parent {
 pub(crate) enum Place {
     /// A whole set.
     Set,
+    /// What of a whole set is of one derived type.
+    OfKind(Kind),
     /// What a navigation of a parent leads to; of one derived type, where the path says so.
     Under(Parent, Link, Option<Kind>),
 }
@@ -116,7 +118,28 @@ impl<'q> Node<'q> {
         let entity = entity_of(query.entity);
         let mut shown = shown(entity, query, form.is_beta());
         shown.extend(&query.documents);
-        let mut program = Program::new(entity, &shown, declared, query, form);
+        let program = Program::new(entity, &shown, declared, query, form);
+        Node::of(db, entity, query, access, form, program)
+    }
+
+    /// Plans `query` for references to what it finds, in place of that itself.
+    pub(crate) fn references(
+        db: Db,
+        query: &'q Query,
+        access: &'q Access,
+        form: Form<'q>,
+    ) -> Node<'q> {
+        Node::of(db, entity_of(query.entity), query, access, form, Program::references())
+    }
+
+    fn of(
+        db: Db,
+        entity: &'static Entity,
+        query: &'q Query,
+        access: &'q Access,
+        form: Form<'q>,
+        mut program: Program,
+    ) -> Node<'q> {
         let keys = keys(entity, &query.order_by);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
@@ -139,6 +162,9 @@ impl<'q> Node<'q> {
     /// found there, whatever the way to it.
     pub(super) fn own(&self, id: Uuid, way: Way<'_>) -> String {
         let id = id.hyphenated();
+        if self.program.is_of_references() {
+            return format!("{}/directoryObjects/{id}", self.form.root);
+        }
         let is_its = |set: &&Root| !set.singleton && std::ptr::eq((set.entity)(), &self.entity.edm);
         match (MODEL.roots.iter().find(is_its), way) {
             (Some(set), _) => format!("{}/{}/{id}", self.form.root, set.name),
@@ -323,7 +349,7 @@ fn keys(entity: &'static Entity, order_by: &[OrderKey]) -> Vec<Key> {
 fn inside(access: &Access, entity: &Entity, place: Place) -> Option<GroupId> {
     let own = access.group()?.id;
     let is = match place {
-        Place::Set => entity.edm.name == "group",
+        Place::Set | Place::OfKind(_) => entity.edm.name == "group",
         Place::Under(parent, ..) => {
             let group = if parent.entity == "group" { Some(parent.id) } else { parent.group };
             entity.in_group && group == Some(own.0)
@@ -339,6 +365,16 @@ pub(super) fn from(sql: &mut Statement, access: &Access, entity: &'static Entity
         Place::Set => {
             sql.push(entity.table).push(" t0 where ");
             allow(sql, access, entity, "t0", inside);
+        }
+        Place::OfKind(kind) => {
+            sql.push(entity.table).push(" t0 where ");
+            allow(sql, access, entity, "t0", inside);
+            narrow(sql, Some(kind));
+        }
+        Place::Under(_, Link::Nowhere, _) => {
+            sql.push(entity.table).push(" t0 where ");
+            allow(sql, access, entity, "t0", inside);
+            sql.push(" and 1 = 0");
         }
         Place::Under(parent, Link::Keys(pairs), kind) => {
             sql.push(entity.table).push(" t0 where ");
@@ -423,8 +459,8 @@ pub(super) fn correlate(
             sql.push(" and ");
             allow_link(sql, access, &link, inside && from == "group_id");
         }
-        None => {
-            sql.push("(select 1) ").push(alias).push(" where 1 = 0");
+        Some(Link::Nowhere) | None => {
+            sql.push(target.table).push(" ").push(alias).push(" where 1 = 0");
         }
     }
     own.is_some()
@@ -442,7 +478,7 @@ fn allow(
     let tenant = access.tenant();
     if !entity.in_group {
         sql.push(alias).push(".tenant_id = ").bind(tenant);
-        if entity.table == "groups" {
+        if matches!(entity.table, "groups" | "directory_objects") {
             sql.push(" and ").push(alias).push(".deleted_at is null");
         }
         return;

@@ -366,7 +366,7 @@ impl Node<'_> {
         way: Way<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let own = match self.form.is_full() {
+        let own = match self.form.is_full() || self.program.is_of_references() {
             true => self.own(row.id(self.hidden.id)?, way),
             false => String::new(),
         };

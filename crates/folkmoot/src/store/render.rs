@@ -184,6 +184,16 @@ impl Program {
         program
     }
 
+    /// The program for references to users and groups (OData JSON 4.0, section 14).
+    pub(super) fn references() -> Program {
+        Program { links: Some(full::Links::to_own()), ..Program::default() }
+    }
+
+    /// Whether it writes references alone.
+    pub(super) fn is_of_references(&self) -> bool {
+        self.links.is_some() && self.fields.is_empty()
+    }
+
     /// In the rows of these derived types.
     fn of_kinds(&mut self, entity: &'static Entity, types: &[&str]) -> When {
         let kinds = entity.edm.derived.iter().enumerate();

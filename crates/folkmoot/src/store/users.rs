@@ -5,6 +5,7 @@
 use crate::ids::{TenantId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
+use crate::store::principals::{self, Principal};
 use crate::store::sql::binds;
 use crate::text::fold;
 
@@ -81,5 +82,5 @@ pub(crate) async fn insert(
         ],
     )
     .await?;
-    Ok(())
+    principals::insert(tx, tenant, Principal::User(user.id)).await
 }

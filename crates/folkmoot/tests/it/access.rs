@@ -1,7 +1,6 @@
 //! What a caller may see: nothing of another tenant, no content of a private group from outside.
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::{Client, Server, folkmoot};
 
@@ -120,19 +119,7 @@ fn a_public_group_takes_posts_of_everybody_unless_it_says_members_only() {
 
 #[test]
 fn another_tenants_things_are_not_there() {
-    let folder = TempDir::new().unwrap();
-    let config = folder.path().join("folkmoot.toml");
-    let second = "11111111-2222-4333-8444-555555555555";
-    let text = format!("[[tenant]]\nid = \"{second}\"\ndomains = [\"second.example\"]\n");
-    std::fs::write(&config, text).unwrap();
-    let config = config.to_str().unwrap().to_owned();
-    let server = Server::start(folder, &["--config", &config]);
-    let ada = server.user("ada@example.org");
-    let args = ["token", "--user", "ada@example.org", "--tenant", second, "--config", &config];
-    let done = folkmoot(&args, &server.data);
-    assert_eq!(done.status, Some(0), "{}", done.stderr);
-    let eve = Client { token: done.stdout.trim().to_owned(), ..ada.clone() };
-
+    let (server, ada, eve) = Server::with_two_tenants();
     let group = ada.group("readers", "Public");
     let [conversation, ..] = ada.talk(&group, "x", "y");
     // The same nickname and the same user principal name are free in the other tenant.

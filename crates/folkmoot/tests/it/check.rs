@@ -47,7 +47,6 @@ fn reply(client: &Client, group: &str, thread: &str, content: &str, files: &[Val
     client.post(&path, &json!({"post": post})).empty(202);
 }
 
-/// Two groups that talk, one that is removed; answers, attachments, and things taken away again.
 /// A post with one of everything that can hang on it, edited and forwarded; a thread without posts.
 fn adorn(bo: &Client, group: &str) {
     let [conversation, thread, _] = bo.talk(group, "Adorned", "x");
@@ -70,6 +69,27 @@ fn adorn(bo: &Client, group: &str) {
     bo.post(&format!("{conversation}/threads/$ref"), &declared).created();
 }
 
+/// What people make of groups, and whom groups take posts from: each twice, to have one to be hurt.
+fn settle_in(server: &Server, ada: &Client, bo: &Client, [readers, writers, gone]: [&str; 3]) {
+    server.user("cy@example.org");
+    let join = format!("/v1.0/groups/{readers}/members/$ref");
+    bo.post(&join, &server.reference("bo@example.org")).empty(204);
+    for client in [ada, bo] {
+        for action in ["unsubscribeByMail", "addFavorite"] {
+            let path = format!("/v1.0/groups/{readers}/{action}");
+            assert_eq!(client.send("POST", &path, &[], b"").status, 200);
+        }
+    }
+    let rejected = format!("/v1.0/groups/{readers}/rejectedSenders/$ref");
+    ada.post(&rejected, &server.reference("cy@example.org")).empty(204);
+    ada.post(&rejected, &server.principal(gone)).empty(204);
+    let accepted = format!("/v1.0/groups/{writers}/acceptedSenders/$ref");
+    ada.post(&accepted, &server.reference("ada@example.org")).empty(204);
+    let new = json!({"visibility": "Public", "displayName": "Readers Ω"});
+    ada.patch(&format!("/v1.0/groups/{readers}"), &new).empty(204);
+}
+
+/// Two groups that talk, one that is removed; answers, attachments, and things taken away again.
 fn fill(server: &Server) {
     let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
     let readers = ada.group("readers", "Public");
@@ -111,6 +131,7 @@ fn fill(server: &Server) {
         let path = format!("/v1.0/groups/{writers}/threads/{imported}/reply");
         importer.post(&path, &json!({"post": post})).empty(202);
     }
+    settle_in(server, &ada, &bo, [&readers, &writers, &gone]);
     adorn(&bo, &readers);
     ada.talk(&gone, "Kept", "unseen");
     ada.delete(&format!("/v1.0/groups/{gone}")).empty(204);
@@ -369,6 +390,8 @@ const DAMAGES: &[(&str, &str)] = &[
         "insert into post_index (rowid, scope) values (99, 'g1')",
         "post_index: rowid 99: there is no such post",
     ),
+    ("update groups set senders_restricted = not senders_restricted", "senders_restricted is "),
+    ("delete from principals where kind = 0", "which is not in principals"),
     ("update groups set number = number + 100", "has no row of its group in post_index"),
     // The database's own.
     (

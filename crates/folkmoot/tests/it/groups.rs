@@ -115,6 +115,7 @@ fn a_group_that_cannot_be_is_refused_by_name() {
         ("mailEnabled", json!(false)),
         ("visibility", json!("Secret")),
         ("owner", json!("ada")),
+        ("resourceBehaviorOptions", json!(["AllowOnlyMembersToPost", "Loudly"])),
     ] {
         let mut body = good.clone();
         body[name] = value.clone();

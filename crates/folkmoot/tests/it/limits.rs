@@ -108,6 +108,36 @@ fn of_a_group() {
 }
 
 #[test]
+fn of_a_groups_lists() {
+    let (server, ada, path) = setup();
+    let group = path.split('/').nth(3).unwrap().to_owned();
+    let path = format!("/v1.0/groups/{group}");
+    let bind = |count: usize| json!({"members@odata.bind": vec!["https://x/users/a@b.c"; count]});
+    // At the limit it is the user who is not there.
+    ada.patch(&path, &bind(20)).refused(404, "Request_ResourceNotFound");
+    let why = ada.patch(&path, &bind(21)).refused(400, "Request_BadRequest");
+    assert!(why.contains("members@odata.bind"), "{why}");
+    for at in 0..101 {
+        server.user(&format!("u{at}@example.org"));
+        let list = if at % 2 == 0 { "rejectedSenders" } else { "acceptedSenders" };
+        let added = ada
+            .post(&format!("{path}/{list}/$ref"), &server.reference(&format!("u{at}@example.org")));
+        match at {
+            100 => assert!(added.refused(400, "BadRequest").contains("100")),
+            _ => added.empty(204),
+        }
+    }
+    let ids = |count: u128| {
+        let ids: Vec<_> = (0..count).map(|it| uuid::Uuid::from_u128(it).to_string()).collect();
+        json!({"ids": ids})
+    };
+    let found = ada.post("/v1.0/directoryObjects/getByIds", &ids(1_000)).ok();
+    assert_eq!(found["value"], json!([]));
+    let why = ada.post("/v1.0/directoryObjects/getByIds", &ids(1_001));
+    assert!(why.refused(400, "Request_BadRequest").contains("ids"));
+}
+
+#[test]
 fn of_a_url() {
     let (_server, ada, path) = setup();
     let asked = |query: &str| ada.get(&format!("{path}?{query}"));

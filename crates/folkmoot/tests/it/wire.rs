@@ -41,7 +41,7 @@ fn the_model_and_the_service_document_need_no_token() {
             .iter()
             .map(|it| it["name"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(names, ["groups", "users", "me"], "{path}");
+        assert_eq!(names, ["groups", "users", "me", "directoryObjects"], "{path}");
     }
     let preflight =
         anonymous.send("OPTIONS", "/v1.0/me", &[("Origin", "https://example.org")], b"");

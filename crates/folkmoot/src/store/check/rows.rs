@@ -15,6 +15,7 @@ const IN_GROUP: Names = &["group_id", "id"];
 const MEMBER: Names = &["group_id", "user_id"];
 const OF_POST: Names = &["group_id", "post_id"];
 const READ: Names = &["group_id", "user_id", "conversation_id"];
+const SENDER: Names = &["group_id", "principal_id"];
 const HASH: Names = &["group_id", "hash"];
 
 /// Columns that refer to a row of another table.
@@ -28,13 +29,22 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 28] = [
+pub(super) const REFERENCES: [Reference; 37] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
     refers("group_members", MEMBER, &["user_id"], "users", ID),
     refers("group_owners", MEMBER, &["group_id"], "groups", ID),
     refers("group_owners", MEMBER, &["user_id"], "users", ID),
+    refers("users", ID, ID, "principals", ID),
+    refers("groups", ID, ID, "principals", ID),
+    refers("principals", ID, &["tenant_id"], "tenants", ID),
+    refers("group_senders", SENDER, &["group_id"], "groups", ID),
+    refers("group_senders", SENDER, &["principal_id"], "principals", ID),
+    refers("group_subscriptions", MEMBER, &["group_id"], "groups", ID),
+    refers("group_subscriptions", MEMBER, &["user_id"], "users", ID),
+    refers("group_favorites", MEMBER, &["group_id"], "groups", ID),
+    refers("group_favorites", MEMBER, &["user_id"], "users", ID),
     refers("conversations", IN_GROUP, &["group_id"], "groups", ID),
     refers("threads", IN_GROUP, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("posts", IN_GROUP, &["group_id", "thread_id"], "threads", IN_GROUP),
@@ -79,9 +89,12 @@ impl Reference {
             .zip(*parent_key)
             .map(|(column, key)| format!("p.{key} = c.{column}"))
             .collect();
+        // A null refers to nothing, and may.
+        let there: Vec<_> = columns.iter().map(|it| format!("c.{it} is not null")).collect();
         format!(
-            "select {} from {table} c where not exists (select 1 from {parent} p where {})",
+            "select {} from {table} c where {} and not exists (select 1 from {parent} p where {})",
             wanted.join(", "),
+            there.join(" and "),
             same.join(" and ")
         )
     }
@@ -111,7 +124,14 @@ pub(super) struct Agreement {
 }
 
 /// Columns that another table says too, and no summary computes.
-pub(super) const AGREEMENTS: [Agreement; 3] = [
+pub(super) const AGREEMENTS: [Agreement; 4] = [
+    Agreement {
+        table: "groups",
+        column: "senders_restricted",
+        sql: "select g.id, g.id, g.senders_restricted, not g.senders_restricted from groups g \
+            where g.senders_restricted is distinct from exists (select 1 from group_senders any_sender \
+            where any_sender.group_id = g.id)",
+    },
     Agreement {
         table: "posts",
         column: "conversation_id",
@@ -176,6 +196,7 @@ pub(super) const TWINS: [Twins; 11] = [
             "visibility",
             "proxy_addresses",
             "resource_behavior_options",
+            "group_types",
         ],
     },
     Twins {

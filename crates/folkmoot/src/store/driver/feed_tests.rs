@@ -404,6 +404,7 @@ async fn streams(store: &Store) -> Result<Streams, Error> {
                     mail_nickname: id.0.to_string(),
                     mail: "x@x".into(),
                     visibility: Visibility::Private,
+                    is_unified: true,
                     security_enabled: false,
                     resource_behavior_options: Vec::new(),
                     members_only_posting: false,

@@ -43,6 +43,12 @@ impl Links {
         links
     }
 
+    /// The address of an entity, and nothing else.
+    pub(super) fn to_own() -> Links {
+        let own = Link { lead: lead("@odata.id", true), tail: String::new() };
+        Links { own: vec![own], ..Links::default() }
+    }
+
     pub(super) fn write_own(
         &self,
         row: &Row<'_>,

@@ -79,6 +79,9 @@ fn key(
     let key = match collection {
         "groups" if segment == "delta" => return None,
         "groups" if example.name == "error-group-not-found" => UNKNOWN,
+        "groups" if example.name == "error-mailbox-not-enabled" => {
+            return Some(world.ada.security_group("guards"));
+        }
         "groups" | "joinedTeams" | "joinedGroups" => &place.group,
         "conversations" => &place.conversation,
         "threads" => &place.thread,

@@ -89,7 +89,8 @@ const KEYS_SQLITE: &str = "select m.name, 'primary key', coalesce((select k.name
   order by 1, 2";
 const KEYS_POSTGRES: &str = "with inside as (select t.oid, t.relname from information_schema.columns k
     join pg_class t on t.oid = format('%I.%I', k.table_schema, k.table_name)::regclass
-    where k.column_name = 'group_id' and k.table_schema = current_schema() and not t.relispartition)
+    where k.column_name = 'group_id' and k.table_schema = current_schema() and not t.relispartition
+    and t.relkind <> 'v')
   select t.relname, 'primary key', coalesce((select pg_get_indexdef(i.indexrelid, 1, true)
     from pg_index i where i.indrelid = t.oid and i.indisprimary), 'none') from inside t
   union all select t.relname, x.relname, pg_get_indexdef(i.indexrelid, 1, true) from inside t
@@ -101,6 +102,7 @@ const PARTS: &str = "select t.relname, coalesce(pg_get_partkeydef(t.oid), 'nothi
   from information_schema.columns k
     join pg_class t on t.oid = format('%I.%I', k.table_schema, k.table_name)::regclass
   where k.column_name = 'group_id' and k.table_schema = current_schema() and not t.relispartition
+    and t.relkind <> 'v'
   order by 1";
 
 /// What is against the rule in the server's database, and the exceptions that are none.

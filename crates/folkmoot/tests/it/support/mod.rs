@@ -201,6 +201,28 @@ impl Server {
         json!({"@odata.id": format!("http://{}/v1.0/users/{user}", self.address)})
     }
 
+    /// The body that names a user or a group for a list of either.
+    pub(crate) fn principal(&self, id: &str) -> Value {
+        json!({"@odata.id": format!("http://{}/v1.0/directoryObjects/{id}", self.address)})
+    }
+
+    /// A server with a second tenant, and a user of each tenant with the same name.
+    pub(crate) fn with_two_tenants() -> (Server, Client, Client) {
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("folkmoot.toml");
+        let second = "11111111-2222-4333-8444-555555555555";
+        let text = format!("[[tenant]]\nid = \"{second}\"\ndomains = [\"second.example\"]\n");
+        std::fs::write(&config, text).unwrap();
+        let config = config.to_str().unwrap().to_owned();
+        let server = Server::start(folder, &["--config", &config]);
+        let ada = server.user("ada@example.org");
+        let args = ["token", "--user", "ada@example.org", "--tenant", second, "--config", &config];
+        let done = folkmoot(&args, &server.data);
+        assert_eq!(done.status, Some(0), "{}", done.stderr);
+        let eve = Client { token: done.stdout.trim().to_owned(), ..ada.clone() };
+        (server, ada, eve)
+    }
+
     /// A client without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client { address: self.address.clone(), token: String::new() }
@@ -342,6 +364,23 @@ impl Client {
             all.push(("Authorization", &bearer));
         }
         http::send(&self.address, method, path, &all, body)
+    }
+
+    /// The id of the user who calls.
+    pub(crate) fn me(&self) -> String {
+        self.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a group without a mailbox; its id.
+    pub(crate) fn security_group(&self, nickname: &str) -> String {
+        let body = json!({
+            "displayName": format!("The {nickname}"),
+            "mailNickname": nickname,
+            "groupTypes": [],
+            "mailEnabled": false,
+            "securityEnabled": true,
+        });
+        self.post("/v1.0/groups", &body).id()
     }
 
     /// Makes a group; its id.
