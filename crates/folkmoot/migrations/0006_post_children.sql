@@ -3,6 +3,8 @@
 alter table threads add column cc_recipients text not null default '[]';
 alter table threads add column cc_recipients_folded text not null default '[]';
 alter table posts add column importance text not null default 'normal';
+-- Who declared a thread; null for one that began before there was this column.
+alter table threads add column created_by uuid;
 -- When it was last edited; null for a post that never was.
 alter table posts add column edited_at bigint;
 

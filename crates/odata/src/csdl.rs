@@ -14,8 +14,9 @@ use crate::edm::{
 const CONTAINER: &str = "Service";
 
 /// The whole document of a version, one element a line. What is not published in it is left out.
-pub fn metadata(model: &Model, beta: bool) -> String {
-    let mut xml = Xml { out: String::new(), depth: 0, namespace: model.namespace, beta };
+pub fn metadata(model: &Model) -> String {
+    let (namespace, beta) = (model.namespace, model.beta);
+    let mut xml = Xml { out: String::new(), depth: 0, namespace, beta };
     xml.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
     let edmx = "http://docs.oasis-open.org/odata/ns/edmx";
     xml.open("edmx:Edmx", &[("Version", "4.0"), ("xmlns:edmx", edmx)]);
@@ -239,11 +240,11 @@ fn collection_if(collection: bool, name: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::MODEL;
+    use crate::testing::{BETA, MODEL};
 
     #[test]
     fn the_model_is_written_as_it_is_declared() {
-        let text = metadata(&MODEL, false);
+        let text = metadata(&MODEL);
         for line in [
             r#"<?xml version="1.0" encoding="utf-8"?>"#,
             r#"<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">"#,
@@ -276,15 +277,15 @@ mod tests {
         }
         assert!(!text.contains("archive"), "an unpublished navigation is left out");
         let draft = r#"<Property Name="draft" Type="Edm.String"/>"#;
-        assert!(!text.contains(draft) && metadata(&MODEL, true).contains(draft));
+        assert!(!text.contains(draft) && metadata(&BETA).contains(draft));
         assert_eq!(text.matches("<Property Name=\"id\"").count(), 1, "inherited ones are left out");
-        assert_eq!(text, metadata(&MODEL, false));
+        assert_eq!(text, metadata(&MODEL));
     }
 
     #[test]
     fn every_element_is_closed() {
         let mut open = Vec::new();
-        for line in metadata(&MODEL, false).lines().skip(1).map(str::trim) {
+        for line in metadata(&MODEL).lines().skip(1).map(str::trim) {
             let name = line.trim_matches(['<', '>', '/']).split(' ').next().unwrap().to_owned();
             if line.starts_with("</") {
                 assert_eq!(open.pop(), Some(name));

@@ -498,9 +498,31 @@ pub struct Model {
     pub complexes: &'static [&'static ComplexType],
     /// Enumerations.
     pub enums: &'static [&'static EnumType],
+    /// Whether this is the beta version's: it knows what the other does not.
+    pub beta: bool,
 }
 
 impl Model {
+    /// Whether this version knows a member; what stands in no description is known to all.
+    const fn knows(&self, published: Published) -> bool {
+        self.beta || !matches!(published, Published::Beta)
+    }
+
+    /// The property of this name that this version of the service knows, in any letter case.
+    pub fn property(&self, entity: &EntityType, name: &str) -> Option<&'static Property> {
+        entity.property(name).filter(|it| self.knows(it.published))
+    }
+
+    /// The navigation of this name that this version of the service knows, in any letter case.
+    pub fn navigation(&self, entity: &EntityType, name: &str) -> Option<&'static Navigation> {
+        entity.navigation(name).filter(|it| self.knows(it.published))
+    }
+
+    /// What `*` stands for in `$select`: what this version describes.
+    pub fn describes(&self, property: &Property) -> bool {
+        property.published.is_in(self.beta)
+    }
+
     /// The entity set or singleton of this name, in any letter case.
     pub fn root(&self, name: &str) -> Option<&'static Root> {
         self.roots.iter().find(|it| it.name.eq_ignore_ascii_case(name))

@@ -14,7 +14,12 @@ use crate::json::{self, Json};
 use crate::syntax::{Limits, parse_path, parse_query, print_path, print_query};
 
 /// The service: sets `rooms` and `notes`, singleton `lobby`.
-pub static MODEL: Model = Model {
+pub static MODEL: Model = SERVICE;
+
+/// Its beta version.
+pub static BETA: Model = Model { beta: true, ..SERVICE };
+
+const SERVICE: Model = Model {
     namespace: "test.model",
     roots: &[
         Root { name: "rooms", entity: room, singleton: false },
@@ -38,6 +43,7 @@ pub static MODEL: Model = Model {
     entities: &[&ROOM, &NOTE, &FILE, &CARD],
     complexes: &[&ADDRESS, &PERSON],
     enums: &[&COLOUR],
+    beta: false,
 };
 
 static COLOUR: EnumType = EnumType { name: "colour", members: &[("red", 0), ("darkBlue", 1)] };

@@ -38,7 +38,7 @@ pub(crate) enum Error {
     )]
     NotServed(String),
     /// The method is not offered at this path.
-    #[error("The OData request is not supported: {method} is not offered here, {} is.", names(.allowed))]
+    #[error("The OData request is not supported: {method} is not offered here{}.", but(.allowed))]
     Method {
         /// The method asked for.
         method: Method,
@@ -140,6 +140,10 @@ fn as_graph(asked: Asked, refusal: Refusal) -> String {
             "This use of {what} needs the header 'ConsistencyLevel: eventual' and $count=true."
         ),
     }
+}
+
+fn but(allowed: &[Method]) -> String {
+    if allowed.is_empty() { String::new() } else { format!(", {} is", names(allowed)) }
 }
 
 fn names(methods: &[Method]) -> String {

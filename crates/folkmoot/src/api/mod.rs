@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use odata::bind::{BindError, Path, Step, bind_path};
-use odata::edm::{EntityType, Navigation, Published};
+use odata::edm::{EntityType, Model, Navigation};
 use odata::syntax::{self, Options};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -38,7 +38,7 @@ use crate::api::operations::{Row, Strict};
 use crate::api::prefer::Prefer;
 use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
-use crate::model::MODEL;
+use crate::model::{BETA, MODEL};
 use crate::service::{Ctx, Metadata, Service, Wanted, limits};
 
 /// Bytes of a refused body that are read all the same.
@@ -239,17 +239,10 @@ async fn carry_out(
     }
     let caller = authenticate(api, &parts)?;
     let path = path.trim_start_matches('/').to_owned();
-    let bound = bind_path(&MODEL, &segments).map_err(|error| match error {
+    let bound = bind_path(model_of(&root), &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
         other => Error::Bind(other),
     })?;
-    let of_beta = |step: &Step| match step {
-        Step::Navigation(navigation) => navigation.published == Published::Beta,
-        _ => false,
-    };
-    if !root.ends_with("/beta") && bound.steps.iter().any(of_beta) {
-        return Err(Error::NotServed(format!("/{path}")));
-    }
     let row = permitted(api, &caller, &bound, &parts.method, &path)?;
     let prefer = Prefer::of(&parts.headers);
     let metadata = accepted.unwrap_or_default();
@@ -315,6 +308,11 @@ fn permitted(
     if allowed.is_empty() {
         return Err(Error::NotServed(format!("/{text}")));
     }
+    // What strict mode does not offer is not named either.
+    let offered =
+        operations::rows(&shape).filter(|it| !(api.strict && it.strict == Strict::NotOffered));
+    let offered: Vec<_> = offered.map(|it| &it.method).collect();
+    allowed.retain(|it| offered.contains(&it));
     let refused = || Error::Method { method: method.clone(), allowed: allowed.clone() };
     let row = operations::rows(&shape).find(|it| it.method == method).ok_or_else(refused)?;
     if count && row.method != Method::GET {
@@ -345,14 +343,23 @@ fn permitted(
     Ok(row)
 }
 
-/// Whether the caller's scopes admit what `$expand` or a lambda shows: they must be enough for a GET of
-/// the same navigation.
+/// The model of the version that a root is of.
+pub(super) fn model_of(root: &str) -> &'static Model {
+    if root.ends_with("/beta") { &BETA } else { &MODEL }
+}
+
+/// Whether the caller may follow what `$expand` or a lambda shows: their scopes must be enough for a GET of
+/// the same navigation, and strict mode must offer it to them.
 fn may_follow(ctx: &Ctx, from: &EntityType, navigation: &Navigation) -> Result<(), Error> {
     let shape = format!("{}/{}", from.name, navigation.name);
     let Some(row) = operations::rows(&shape).find(|it| it.method == Method::GET) else {
         return Ok(());
     };
-    admit(ctx.caller(), row.needed(ctx.caller().user.is_none()))
+    let app = ctx.caller().user.is_none();
+    if ctx.is_strict() && app && row.strict == Strict::NotToApps {
+        return Err(Error::NotForApps);
+    }
+    admit(ctx.caller(), row.needed(app))
 }
 
 /// Refuses a caller who has none of these scopes or roles.

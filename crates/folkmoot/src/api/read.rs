@@ -14,7 +14,6 @@ use crate::api::error::Error;
 use crate::api::operations::{self, Asked, Refusal, Row};
 use crate::api::prefer::{Answered, Prefer};
 use crate::api::{Call, empty, json_at, lists, negotiate};
-use crate::model::MODEL;
 use crate::service::answers::Question;
 use crate::service::read::{self, Answer, Download, Read, Stored};
 use crate::service::{Ctx, Metadata, limits};
@@ -47,7 +46,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     };
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(&options, &path)?;
-    let query = bind_query(&MODEL, path.entity(), &options)?;
+    let query = bind_query(super::model_of(ctx.root()), path.entity(), &options)?;
     if ctx.is_strict() {
         refuse_as_graph(row, &path, &query, &parts.headers)?;
     }

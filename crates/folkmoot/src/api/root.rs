@@ -14,7 +14,7 @@ use odata::csdl;
 use odata::json::write_string;
 
 use crate::api::json_at;
-use crate::model::MODEL;
+use crate::model::{BETA, MODEL};
 use crate::net::{Peer, Secure};
 use crate::service::Metadata;
 
@@ -112,8 +112,7 @@ pub(super) fn service_document(root: &str, metadata: Metadata) -> Response {
 
 /// The model as CSDL.
 pub(super) fn metadata(beta: bool) -> Response {
-    static CSDL: LazyLock<[String; 2]> =
-        LazyLock::new(|| [false, true].map(|beta| csdl::metadata(&MODEL, beta)));
+    static CSDL: LazyLock<[String; 2]> = LazyLock::new(|| [&MODEL, &BETA].map(csdl::metadata));
     let mut response = Response::new(Body::from(CSDL[usize::from(beta)].as_str()));
     let xml = HeaderValue::from_static("application/xml;charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, xml);

@@ -11,18 +11,21 @@ use super::{CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, Source, THREAD,
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
 /// Conversations whose last post came after the caller was last here, or last read them, and is not
-/// their own.
+/// their own; none for whoever may not read them.
 const UNSEEN: Source = Source::PerCaller(
-    "(select count(*) from activity a where a.group_id = t0.id \
+    "case when {caller} is null then null when t0.visibility <> 'Public' \
+     and not exists (select 1 from group_members m where m.group_id = t0.id and m.user_id = {caller}) \
+     and not exists (select 1 from group_owners o where o.group_id = t0.id and o.user_id = {caller}) \
+     then 0 else (select count(*) from activity a where a.group_id = t0.id \
      and a.seq > coalesce((select r.seq from group_reads r \
      where r.group_id = t0.id and r.user_id = {caller}), 0) \
-     and a.author is distinct from {caller} having {caller} is not null) \
+     and a.author is distinct from {caller}) \
      + (select coalesce(sum(case when a.seq > c.seq then 1 else 0 end \
      - case when a.seq > coalesce(r.seq, 0) then 1 else 0 end), 0) \
      from conversation_reads c join activity a on a.group_id = c.group_id \
      and a.conversation_id = c.conversation_id left join group_reads r \
      on r.group_id = c.group_id and r.user_id = c.user_id \
-     where c.group_id = t0.id and c.user_id = {caller} and a.author is distinct from {caller})",
+     where c.group_id = t0.id and c.user_id = {caller} and a.author is distinct from {caller}) end",
 );
 /// Members have what is said by mail, unless they have said that they do not want it.
 const SUBSCRIBED: Source = Source::PerCaller(

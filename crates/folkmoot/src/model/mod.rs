@@ -220,7 +220,12 @@ pub(crate) fn context_of(navigation: &Navigation, from: &str) -> String {
 }
 
 /// The service as the protocol sees it.
-pub(crate) static MODEL: Model = Model {
+pub(crate) static MODEL: Model = SERVICE;
+
+/// Its beta version.
+pub(crate) static BETA: Model = Model { beta: true, ..SERVICE };
+
+const SERVICE: Model = Model {
     namespace: "microsoft.graph",
     roots: &[
         Root { name: "groups", entity: || &GROUP.edm, singleton: false },
@@ -257,6 +262,7 @@ pub(crate) static MODEL: Model = Model {
         &attachment::PERMISSION,
         &attachment::PROVIDER,
     ],
+    beta: false,
 };
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ use crate::ids::AttachmentId;
 use crate::model::MODEL;
 use crate::service::draft::{at, at_most};
 use crate::service::files::Kept;
-use crate::service::posts::{self, Change};
+use crate::service::posts::{self, Touched};
 use crate::service::{Created, Ctx, Error, limits, read, resolve};
 use crate::store::attachments::{self, Content, NewAttachment, Reference};
 use crate::store::blobs::Blob;
+use crate::store::uploads;
 
 /// An attachment as a client may send it.
 #[derive(Clone, Debug)]
@@ -160,10 +161,11 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Crea
             let post = posts::on_post(tx, &at).await?;
             posts::may_change(tx, &at.access, &post).await?;
             let group = at.group()?.id;
-            let there = attachments::count(tx, group, post.id).await?;
+            let now = ctx.now().ticks;
+            let there = uploads::attachments_to_be(tx, group, post.id, now).await?;
             posts::room_for_one(there, "attachments")?;
-            attachments::insert(tx, group, post.id, attachment, ctx.now().ticks).await?;
-            posts::after(tx, ctx, &at.access, &post, Change::Attachments).await?;
+            attachments::insert(tx, group, post.id, attachment, now).await?;
+            posts::after(tx, ctx, &at.access, &post, Touched::Attachments).await?;
             let key = (attachment.id.0, &attachment.id.to_string()[..]);
             read::created(tx, ctx, at, key, None).await
         })
@@ -181,7 +183,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 posts::may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 attachments::delete(tx, at.group()?.id, at.id()?).await?;
-                posts::after(tx, ctx, &at.access, &post, Change::Attachments).await
+                posts::after(tx, ctx, &at.access, &post, Touched::Attachments).await
             })
         })
         .await

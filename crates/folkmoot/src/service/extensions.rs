@@ -11,7 +11,7 @@ use odata::value::DateTimeOffset;
 use crate::ids::PostId;
 use crate::model::EXTENSION;
 use crate::service::draft::{self, at, at_most};
-use crate::service::posts::{self, Change};
+use crate::service::posts::{self, Touched};
 use crate::service::{Created, Ctx, Error, limits, read, resolve};
 use crate::store::post_children::{self, NewExtension};
 use crate::store::{self, Tx};
@@ -134,7 +134,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let post = posts::on_post(tx, &at).await?;
                 at.access.may_post()?;
                 insert(tx, &at, post.id, extension).await?;
-                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
                 let key = (extension.id, &extension.name[..]);
                 read::created(tx, ctx, at, key, None).await
             })
@@ -164,7 +164,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 }
                 let properties = object("", with_types(draft::merged(&there, sent)))?;
                 post_children::set_extension(tx, group, id, &properties).await?;
-                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
                 read::changed(tx, ctx, at, None).await
             })
         })

@@ -7,7 +7,7 @@ use odata::decode::{Field, Record};
 
 use crate::model::MENTION;
 use crate::service::draft::{at, at_most, email_address};
-use crate::service::posts::{self, Change};
+use crate::service::posts::{self, Touched};
 use crate::service::{Created, Ctx, Error, limits, read, resolve};
 use crate::store::post_children::{self, NewMention};
 use crate::store::recipients::Recipient;
@@ -79,7 +79,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let by = posts::sender(group);
                 let (by, now) = ((&by.name[..], &by.address[..]), ctx.now().ticks);
                 post_children::insert_mention(tx, group.id, post.id, mention, by, now).await?;
-                posts::after(tx, ctx, &at.access, &post, Change::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
                 let key = (mention.id, &mention.id.hyphenated().to_string()[..]);
                 read::created(tx, ctx, at, key, type_sent.as_deref()).await
             })

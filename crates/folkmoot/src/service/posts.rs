@@ -9,6 +9,7 @@ use std::sync::Arc;
 use odata::bind::Path;
 use odata::decode::{Field, Record};
 use odata::json::Json;
+use uuid::Uuid;
 
 use crate::access::{Access, Denied, GroupFacts};
 use crate::auth::{Scope, Scopes};
@@ -18,15 +19,16 @@ use crate::service::draft::{self, Draft};
 use crate::service::files::Kept;
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read};
+use crate::store::Tx;
 use crate::store::attachments::NewAttachment;
 use crate::store::conversations::{self, Owner, Summary};
-use crate::store::feed::{self, Kind, Op, Place};
+use crate::store::feed::{Change, Kind, Op, Place};
 use crate::store::groups::json_strings;
 use crate::store::index::{self, Tokens};
 use crate::store::post_children::{self, NewExtension, NewForward, NewMention, NewProperty};
 use crate::store::posts::{self, Edit, NewPost, Party, Post};
 use crate::store::recipients::{self, Recipient};
-use crate::store::{Tx, threads};
+use crate::store::threads::{self, Thread};
 use crate::text;
 
 /// A draft whose attachments are blobs: large ones are on the disk already.
@@ -93,7 +95,7 @@ pub(super) fn ready<'d>(
 ) -> Result<Ready<'d>, Error> {
     let group = access.group().ok_or(Error::ItemNotFound)?;
     let Prepared { draft, attachments, extensions, properties, mentions, .. } = prepared;
-    let as_group = Party { name: group.display_name.clone(), address: group.mail.clone() };
+    let as_group = group_itself(group);
     let sender = sender(group);
     let for_group = draft.from.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(&group.mail));
     let from = if for_group && access.may_manage().is_ok() { as_group } else { sender.clone() };
@@ -153,22 +155,22 @@ pub(super) fn tokens<'b, N: AsRef<str>>(
     }
 }
 
+/// Tells the feed of something in a thread: what it is, what became of it, its id.
+pub(super) fn told(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    (group, conversation, thread): (GroupId, ConversationId, ThreadId),
+    (kind, op, entity): (Kind, Op, Uuid),
+) {
+    let place = Place::Group { group, conversation: Some(conversation), thread: Some(thread) };
+    tx.changed(Change { place, at: ctx.now().ticks, actor: ctx.actor(), kind, op, entity });
+}
+
 /// Stores a post and tells the feed; the summaries are the caller's.
 pub(super) async fn store(tx: &mut Tx, ctx: &Ctx, post: &NewPost<'_>) -> Result<(), Error> {
-    let change = feed::Change {
-        place: Place::Group {
-            group: post.group,
-            conversation: Some(post.conversation),
-            thread: Some(post.thread),
-        },
-        at: ctx.now().ticks,
-        actor: ctx.actor(),
-        kind: Kind::Post,
-        op: Op::Created,
-        entity: post.id.0,
-    };
     posts::insert(tx, post, ctx.now().ticks).await?;
-    tx.changed(change);
+    let home = (post.group, post.conversation, post.thread);
+    told(tx, ctx, home, (Kind::Post, Op::Created, post.id.0));
     Ok(())
 }
 
@@ -236,7 +238,7 @@ async fn add(
     let conversation = thread.conversation;
     let home = Home { conversation, thread: id, topic: &thread.topic, in_reply_to };
     let Ready { post, summary, new_participants } = ready(ctx, &at.access, prepared, home)?;
-    add_recipients(tx, group, (id, &thread.to_recipients), new_participants).await?;
+    add_recipients(tx, at, (id, &thread), new_participants).await?;
     store(tx, ctx, &post).await?;
     for owner in [Owner::Thread(id), Owner::Conversation(conversation)] {
         conversations::add_to_summary(tx, group, owner, &summary).await?;
@@ -258,19 +260,34 @@ fn changed_above(
     }
 }
 
+/// Adds people to a thread. What was declared of a thread without posts ends with its first one: then it
+/// goes to the group and to those.
 async fn add_recipients(
     tx: &mut Tx,
-    group: GroupId,
-    (thread, known): (ThreadId, &str),
+    at: &Target,
+    (id, thread): (ThreadId, &Thread),
     new: &[Recipient],
 ) -> Result<(), Error> {
-    let mut all = recipients::from_json(known);
+    let facts = at.group()?;
+    let declared = thread.posts == 0;
+    let mut all = match declared {
+        true => vec![Recipient::from(group_itself(facts))],
+        false => recipients::from_json(&thread.to_recipients),
+    };
     let before = all.len();
     merge(&mut all, new)?;
-    if all.len() > before {
-        threads::set_recipients(tx, group, thread, &recipients::to_json(&all)).await?;
+    if declared || all.len() > before {
+        threads::set_recipients(tx, facts.id, id, &recipients::to_json(&all)).await?;
+    }
+    if declared {
+        threads::set_cc_recipients(tx, facts.id, id, "[]").await?;
     }
     Ok(())
+}
+
+/// The group as somebody who sends and receives.
+pub(super) fn group_itself(group: &GroupFacts) -> Party {
+    Party { name: group.display_name.clone(), address: group.mail.clone() }
 }
 
 /// Adds those whose address is not there yet, unless the thread would have too many.
@@ -328,7 +345,7 @@ pub(super) fn room_for_one(there: usize, what: &str) -> Result<(), Error> {
 
 /// What of a post has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum Touched {
     /// What hangs on it, and nothing that its thread shows.
     Child,
     /// What is attached to it.
@@ -344,18 +361,16 @@ pub(super) async fn after(
     ctx: &Ctx,
     access: &Access,
     post: &Post,
-    change: Change,
+    touched: Touched,
 ) -> Result<(), Error> {
     let facts = access.group().ok_or(Error::ItemNotFound)?;
     let (group, number) = (facts.id, facts.number);
-    if change != Change::Body {
+    if touched != Touched::Body {
         posts::touch(tx, group, post.id, ctx.now().ticks).await?;
     }
-    let place =
-        Place::Group { group, conversation: Some(post.conversation), thread: Some(post.thread) };
-    let (at, actor, kind) = (ctx.now().ticks, ctx.actor(), Kind::Post);
-    tx.changed(feed::Change { place, at, actor, kind, op: Op::Updated, entity: post.id.0 });
-    if change == Change::Child {
+    let home = (group, post.conversation, post.thread);
+    told(tx, ctx, home, (Kind::Post, Op::Updated, post.id.0));
+    if touched == Touched::Child {
         return Ok(());
     }
     let thread = threads::find(tx, group, post.thread).await?.ok_or(Error::ItemNotFound)?;
@@ -387,7 +402,8 @@ async fn summaries(tx: &mut Tx, group: GroupId, post: &Post) -> Result<(), Error
 
 /// What of a post a client sends to be another.
 struct EditDraft {
-    body: Option<(&'static str, String)>,
+    body_type: Option<&'static str>,
+    body: Option<String>,
     categories: Option<String>,
     importance: Option<String>,
     extra: Vec<(String, Json)>,
@@ -399,10 +415,17 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
         true => Some(draft::strings(&mut record, "categories", limits::CATEGORIES_MAX)?),
         false => None,
     };
+    let body = record.take("body");
+    let (body_type, content) = draft::body(body.clone());
+    // Of a body that is sent as null nothing is left; of another only what was sent is another.
+    let sent = |name| body.as_ref().filter(|it| **it == Field::Null || it.member(name).is_some());
     let draft = EditDraft {
-        body: record.take("body").map(|it| draft::body(Some(it))),
+        body_type: sent("contentType").map(|_| body_type),
+        body: sent("content").map(|_| content),
         categories: categories.map(|it| json_strings(it.iter().map(String::as_str))),
-        importance: record.take("importance").and_then(Field::into_string),
+        importance: record
+            .take("importance")
+            .map(|it| it.into_string().unwrap_or_else(|| "normal".to_owned())),
         extra: std::mem::take(&mut record.dynamic),
     };
     let type_sent = record.type_sent.take();
@@ -431,17 +454,18 @@ async fn edit(
     let there = post.extra.as_deref().unwrap_or("{}");
     let extra = match &draft.extra[..] {
         [] => None,
-        sent => draft::extra(draft::merged(there, sent)),
+        sent => Some(draft::extra(draft::merged(there, sent))),
     };
     let edit = Edit {
-        body: draft.body.as_ref().map(|(ty, content)| (*ty, &content[..])),
+        body_type: draft.body_type,
+        body: draft.body.as_deref(),
         categories: draft.categories.as_deref(),
         importance: draft.importance.as_deref(),
         extra,
     };
     let (group, version, now) = (at.group()?.id, ctx.clock.id(), ctx.now().ticks);
     posts::edit(tx, group, post.id, &edit, version, ctx.caller.user, now).await?;
-    after(tx, ctx, &at.access, post, Change::Body).await
+    after(tx, ctx, &at.access, post, Touched::Body).await
 }
 
 /// Removes the post that `path` leads to; with the last of a thread the thread, and so on.
@@ -459,11 +483,8 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                     return super::threads::end(tx, ctx, group, conversation, thread).await;
                 }
                 posts::delete(tx, group, &post).await?;
-                let place =
-                    Place::Group { group, conversation: Some(conversation), thread: Some(thread) };
-                let (at, actor, kind) = (ctx.now().ticks, ctx.actor(), Kind::Post);
-                let (op, entity) = (Op::Deleted, post.id.0);
-                tx.changed(feed::Change { place, at, actor, kind, op, entity });
+                let home = (group, conversation, thread);
+                told(tx, ctx, home, (Kind::Post, Op::Deleted, post.id.0));
                 summaries(tx, group, &post).await?;
                 changed_above(tx, ctx, group, conversation, thread);
                 Ok(())
@@ -488,7 +509,7 @@ pub(crate) async fn delete_child(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 }
                 resolve::check_if_match(tx, ctx, &at).await?;
                 post_children::delete(tx, table, at.group()?.id, at.id()?).await?;
-                after(tx, ctx, &at.access, &post, Change::Child).await
+                after(tx, ctx, &at.access, &post, Touched::Child).await
             })
         })
         .await
@@ -524,20 +545,8 @@ pub(crate) async fn forward(
                 let (author, app) = (ctx.caller.user, ctx.caller.app.as_deref());
                 let forward = NewForward { id, post: post.id, comment, to, author, app };
                 post_children::insert_forward(tx, group, &forward, now).await?;
-                let place = Place::Group {
-                    group,
-                    conversation: Some(post.conversation),
-                    thread: Some(post.thread),
-                };
-                let (actor, kind) = (ctx.actor(), Kind::Forward);
-                tx.changed(feed::Change {
-                    place,
-                    at: now,
-                    actor,
-                    kind,
-                    op: Op::Created,
-                    entity: id,
-                });
+                let home = (group, post.conversation, post.thread);
+                told(tx, ctx, home, (Kind::Forward, Op::Created, id));
                 Ok(())
             })
         })

@@ -153,7 +153,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     };
     let after = match &request.query.skip_token {
         Some(token) => {
-            let key = skiptoken::decode(token, read::fingerprint(&request.options))?;
+            let key = skiptoken::decode(token, read::fingerprint(at.entity, &request.options))?;
             if !node.fits(&key) {
                 return Err(skiptoken::Refused::Malformed.into());
             }
@@ -185,7 +185,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         let mut options = request.options.clone();
         node.keep_page(&mut options);
         options.skip = None;
-        options.skip_token = Some(skiptoken::encode(read::fingerprint(&options), &key));
+        options.skip_token = Some(skiptoken::encode(read::fingerprint(at.entity, &options), &key));
         let query = syntax::print_query(&options);
         body.push(b',');
         let link = format!("{}/{}?{query}", ctx.root, request.self_path);
@@ -305,7 +305,7 @@ async fn whole_of(
     at: &Target,
     type_sent: Option<&str>,
 ) -> Result<Created, Error> {
-    let query = everything(at.entity);
+    let query = everything(ctx, at.entity);
     let (mut body, etag) = written(tx, ctx, at, &query, type_sent).await?;
     body.push(b'}');
     Ok(Created { body, etag, location: format!("{}/{}", ctx.root, at.url) })
@@ -362,8 +362,13 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
 }
 
 /// A query for all that the model declares of an entity.
-fn everything(entity: &'static Entity) -> Query {
-    let own = |it: &&Property| it.published == Published::Always || it.by_default;
+fn everything(ctx: &Ctx, entity: &'static Entity) -> Query {
+    let beta = ctx.form().is_beta();
+    let own = |it: &&Property| match it.published {
+        Published::Always => true,
+        Published::Beta => beta,
+        Published::Never => it.by_default,
+    };
     let document = |it: &&Property| matches!(it.ty, Type::Document(_));
     let properties = entity.edm.properties.iter();
     let all = properties.filter(own).filter(|it| !document(it)).collect();

@@ -95,7 +95,9 @@ pub(crate) async fn resolve(
             Step::Navigation(navigation) => follow(tx, &mut at, navigation).await?,
             Step::Cast(entity) => {
                 at.entity = entity_of(entity);
-                at.context = format!("{}s", entity.name);
+                if !at.entity.in_group {
+                    at.context = format!("{}s", entity.name);
+                }
             }
             Step::Narrow(derived) => narrow(&mut at, derived),
             Step::Property(_) | Step::Action(_) | Step::Count | Step::Value | Step::Ref => {}

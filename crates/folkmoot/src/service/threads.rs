@@ -17,7 +17,6 @@ use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, limits, read};
 use crate::store::conversations::{self, NewConversation, Owner, Summary};
 use crate::store::feed::{Change, Kind, Op, Place};
-use crate::store::posts::Party;
 use crate::store::recipients::{self, Recipient};
 use crate::store::threads::{self, NewThread};
 use crate::store::{self, Tx};
@@ -205,8 +204,7 @@ impl Start<'_> {
         let home = Home { conversation, thread: self.thread, topic: self.topic, in_reply_to: None };
         let ready = posts::ready(ctx, &at.access, prepared, home)?;
         let Ready { post, summary, new_participants } = ready;
-        let group_itself = Party { name: facts.display_name.clone(), address: facts.mail.clone() };
-        let mut to = vec![Recipient::from(group_itself)];
+        let mut to = vec![Recipient::from(posts::group_itself(facts))];
         posts::merge(&mut to, new_participants)?;
         let made = self.conversation_row(tx, ctx, group, &summary).await?;
         let recipients = (recipients::to_json(&to), "[]".to_owned());
@@ -261,6 +259,7 @@ impl Start<'_> {
             to_recipients,
             cc_recipients,
             is_locked: self.is_locked,
+            created_by: ctx.caller.user,
         };
         threads::insert(tx, &thread).await?;
         changed(tx, ctx, group, self.conversation, Some(self.thread), Op::Created);
@@ -323,8 +322,12 @@ pub(super) async fn end(
 /// Changes the thread that `path` leads to: its lock, the topic that it shares with its conversation and,
 /// while it has no post, what is declared of it. The answer is all of it.
 pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<Created, Error> {
-    let sent = Sent::take(&mut record, ctx.now())?;
     let locked = record.take("isLocked").and_then(|it| it.as_bool());
+    if ctx.strict {
+        // All that real Graph changes.
+        record.properties.clear();
+    }
+    let sent = Sent::take(&mut record, ctx.now())?;
     let mut list = |name: &str| {
         let sent = record.properties.iter().any(|(it, _)| it.name == name);
         sent.then(|| draft::recipients(&mut record, name)).transpose()
@@ -345,6 +348,8 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                     threads::set_locked(tx, group, id, *locked).await?;
                 }
                 if let Some(topic) = &sent.topic {
+                    // It is the whole conversation's.
+                    may_remove(tx, &at, Owner::Conversation(thread.conversation)).await?;
                     set_topic(tx, ctx, &at, thread.conversation, topic).await?;
                 }
                 sent.declare(tx, group, Owner::Thread(id)).await?;
@@ -437,11 +442,13 @@ pub(super) async fn set_topic(
     Ok(())
 }
 
-/// Owners and applications may remove anything; others what they alone have written.
+/// Owners and applications may remove and change anything; others what they alone have written, while they
+/// may post and it is not locked.
 pub(super) async fn may_remove(tx: &mut Tx, at: &Target, owner: Owner) -> Result<(), Error> {
     if at.access.may_manage().is_ok() {
         return Ok(());
     }
+    at.access.may_post()?;
     let user = at.access.caller().user;
     let group = at.group()?.id;
     if store::conversations::all_by(tx, group, owner, user).await? {
@@ -458,10 +465,9 @@ pub(super) async fn remove(
     conversation: ConversationId,
     thread: ThreadId,
 ) -> Result<(), Error> {
-    let place = Place::Group { group, conversation: Some(conversation), thread: Some(thread) };
     for post in store::posts::delete_of_thread(tx, group, thread).await? {
-        let (at, actor, kind) = (ctx.now().ticks, ctx.actor(), Kind::Post);
-        tx.changed(Change { place, at, actor, kind, op: Op::Deleted, entity: post.0 });
+        let home = (group, conversation, thread);
+        posts::told(tx, ctx, home, (Kind::Post, Op::Deleted, post.0));
     }
     threads::delete(tx, group, thread).await?;
     changed(tx, ctx, group, conversation, Some(thread), Op::Deleted);

@@ -19,7 +19,7 @@ use crate::model::{ATTACHMENT, POST, Source};
 use crate::service::attachments::media_type;
 use crate::service::draft::at_most;
 use crate::service::files::{Large, blocking};
-use crate::service::posts::{self, Change};
+use crate::service::posts::{self, Touched};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Service, Wanted, limits, read};
 use crate::store::attachments::{self, Content, NewAttachment};
@@ -137,11 +137,8 @@ async fn open(tx: &mut Tx, ctx: &Ctx, path: &Path, wanted: &Session) -> Result<(
     let there = store::posts::find(tx, group, post).await?.ok_or(Error::ItemNotFound)?;
     posts::may_change(tx, &at.access, &there).await?;
     let session = Session { group, post, ..wanted.clone() };
-    let (max, now) = (limits::POST_CHILDREN_MAX, ctx.now().ticks);
-    if uploads::attachments_to_be(tx, group, post, now).await? >= max as i64 {
-        let why = format!("The post would have more attachments than the limit of {max}.");
-        return Err(Error::Request(why));
-    }
+    let there = uploads::attachments_to_be(tx, group, post, ctx.now().ticks).await?;
+    posts::room_for_one(there, "attachments")?;
     uploads::insert(tx, &session).await?;
     tx.unshown();
     Ok(())
@@ -407,7 +404,7 @@ async fn attach(
     let post = store::posts::find(tx, group, post).await?.ok_or(Error::ItemNotFound)?;
     posts::may_change(tx, &access, &post).await?;
     attachments::insert(tx, group, post.id, attachment, now).await?;
-    posts::after(tx, ctx, &access, &post, Change::Attachments).await?;
+    posts::after(tx, ctx, &access, &post, Touched::Attachments).await?;
     uploads::delete(tx, group, session.id).await?;
     let at = target(access, group, post.thread, post.id, attachment.id)?;
     let (mut body, etag) = read::written(tx, ctx, &at, &without_content(), None).await?;

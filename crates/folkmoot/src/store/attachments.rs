@@ -138,10 +138,3 @@ pub(crate) async fn item(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<Option
     })
     .await
 }
-
-/// How many attachments a post has.
-pub(crate) async fn count(tx: &mut Tx, group: GroupId, post: PostId) -> Result<usize, Error> {
-    let sql = "select count(*) from attachments where group_id = $1 and post_id = $2";
-    let count = tx.first(sql, binds![group, post], |row| row.int(0)).await?;
-    Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX))
-}

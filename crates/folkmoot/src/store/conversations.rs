@@ -290,7 +290,8 @@ pub(crate) async fn recompute_thread(
     write_summary(tx, group, Owner::Thread(id), &summary).await
 }
 
-/// Makes the summary of a conversation anew from the threads that are left, at least one.
+/// Makes the summary of a conversation anew from the threads that are left; where none has a post, there is
+/// nothing to show but when the last one came.
 pub(crate) async fn recompute_summary(
     tx: &mut Tx,
     group: GroupId,
@@ -313,10 +314,16 @@ pub(crate) async fn recompute_summary(
         Ok(())
     })
     .await?;
-    match summary {
-        Some(summary) => write_summary(tx, group, Owner::Conversation(id), &summary).await,
-        None => Ok(()),
-    }
+    let owner = Owner::Conversation(id);
+    let summary = match summary {
+        Some(summary) => summary,
+        None => {
+            let old = self::summary(tx, group, owner).await?.ok_or(Error::Dangling)?;
+            let (unique_senders, preview) = (Vec::new(), String::new());
+            Summary { has_attachments: false, unique_senders, preview, posts: 0, ..old }
+        }
+    };
+    write_summary(tx, group, owner, &summary).await
 }
 
 fn add_senders(shown: &mut Vec<String>, more: Vec<String>) {
@@ -327,7 +334,8 @@ fn add_senders(shown: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Whether every post of it, and the conversation itself, was written by `user`.
+/// Whether `user` has written every post of it, and made it or, of a thread from before that was kept,
+/// written any; and it is not locked, nor any thread of it.
 pub(crate) async fn all_by(
     tx: &mut Tx,
     group: GroupId,
@@ -337,14 +345,17 @@ pub(crate) async fn all_by(
     let sql = match owner {
         Owner::Thread(_) => {
             "select not exists (select 1 from posts where group_id = $1 and thread_id = $2 \
-             and author is distinct from $3)"
+             and author is distinct from $3) and exists (select 1 from threads t \
+             where t.group_id = $1 and t.id = $2 and not t.is_locked \
+             and (t.created_by = $3 or (t.created_by is null and t.posts > 0)))"
         }
         Owner::Conversation(_) => {
             "select not exists (select 1 from threads t join posts p \
              on p.group_id = t.group_id and p.thread_id = t.id \
              where t.group_id = $1 and t.conversation_id = $2 and p.author is distinct from $3) \
              and exists (select 1 from conversations where group_id = $1 and id = $2 \
-             and created_by = $3)"
+             and created_by = $3) and not exists (select 1 from threads t \
+             where t.group_id = $1 and t.conversation_id = $2 and t.is_locked)"
         }
     };
     let all = tx.first(sql, binds![group, owner.id(), user], |row| row.bool(0)).await?;

@@ -65,7 +65,7 @@ impl Form<'_> {
     }
 
     /// Whether it is the beta version's.
-    pub(super) fn is_beta(&self) -> bool {
+    pub(crate) fn is_beta(&self) -> bool {
         self.root.ends_with("/beta")
     }
 

@@ -194,13 +194,14 @@ pub(crate) async fn touch(tx: &mut Tx, group: GroupId, id: PostId, now: i64) -> 
 /// What of a post is to be another; what is none stays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edit<'d> {
-    /// `text` or `html`, and the content.
-    pub(crate) body: Option<(&'static str, &'d str)>,
+    /// `text` or `html`.
+    pub(crate) body_type: Option<&'static str>,
+    pub(crate) body: Option<&'d str>,
     /// JSON array of strings.
     pub(crate) categories: Option<&'d str>,
     pub(crate) importance: Option<&'d str>,
-    /// Undeclared properties, a JSON object.
-    pub(crate) extra: Option<String>,
+    /// Undeclared properties, a JSON object; there may be none from now on.
+    pub(crate) extra: Option<Option<String>>,
 }
 
 /// Edits a post; what it said before is kept under `version`, an id, where `by` has changed that.
@@ -213,7 +214,7 @@ pub(crate) async fn edit(
     by: Option<UserId>,
     now: i64,
 ) -> Result<(), Error> {
-    let says = edit.body.is_some() || edit.categories.is_some();
+    let says = edit.body_type.is_some() || edit.body.is_some() || edit.categories.is_some();
     if says {
         let sql = "insert into post_versions (group_id, id, post_id, version, modified_at, \
             replaced_at, replaced_by, categories, categories_folded, body_type, body) \
@@ -221,23 +222,22 @@ pub(crate) async fn edit(
             body_type, body from posts where group_id = $4 and id = $5";
         tx.send(sql, binds![version, now, by, group, id]).await?;
     }
-    let (body_type, body) = edit.body.unzip();
     let sql = "update posts set body_type = coalesce($1, body_type), body = coalesce($2, body), \
         categories = coalesce($3, categories), categories_folded = coalesce($4, categories_folded), \
-        importance = coalesce($5, importance), extra = coalesce($6, extra), \
-        edited_at = coalesce($7, edited_at), modified_at = $8, version = version + 1 \
-        where group_id = $9 and id = $10";
+        importance = coalesce($5, importance), extra = case when $6 then $7 else extra end, \
+        edited_at = coalesce($8, edited_at), modified_at = $9, version = version + 1 \
+        where group_id = $10 and id = $11";
     let folded = edit.categories.map(|it| fold(it).into_owned());
-    let extra = edit.extra.as_deref();
     tx.send(
         sql,
         binds![
-            body_type,
-            body,
+            edit.body_type,
+            edit.body,
             edit.categories,
             folded,
             edit.importance,
-            extra,
+            edit.extra.is_some(),
+            edit.extra.as_ref().and_then(Option::as_deref),
             says.then_some(now),
             now,
             group,

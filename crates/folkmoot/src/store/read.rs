@@ -135,7 +135,10 @@ async fn page_with_expansions(
         out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
         out.extend_from_slice(&json);
         let id = row.parent.id.hyphenated();
-        let (url, context) = (format!("{}/{id}", home.url), format!("{}('{id}')", home.context));
+        // What does not live inside another entity has a set of its own.
+        let set = format!("{}s", node.entity.edm.name);
+        let set = if node.entity.in_group { home.context } else { &set };
+        let (url, context) = (format!("{}/{id}", home.url), format!("{set}('{id}')"));
         let home = Home { url: &url, context: &context };
         expansions(tx, node, row.parent, home, budget, out).await?;
         out.push(b'}');
@@ -262,7 +265,8 @@ fn expansions<'a>(
                 PageEnd::After(key) => {
                     item.node.keep_page(&mut options);
                     options.skip = None;
-                    options.skip_token = Some(skiptoken::encode(fingerprint(&options), &key));
+                    options.skip_token =
+                        Some(skiptoken::encode(fingerprint(item.node.entity, &options), &key));
                     true
                 }
                 PageEnd::Full => true,
@@ -335,13 +339,13 @@ pub(crate) async fn version(
     tx.first(&sql.sql, &sql.binds, |row| row.int(0)).await
 }
 
-/// A number that differs for options that ask another question; where to begin is not part of it.
-pub(crate) fn fingerprint(options: &odata::syntax::Options) -> u64 {
+/// A number that differs for options that ask another question, or ask it of other entities; where to begin is not part of it.
+pub(crate) fn fingerprint(entity: &Entity, options: &odata::syntax::Options) -> u64 {
     let mut options = options.clone();
     options.skip_token = None;
     options.skip = None;
     let text = odata::syntax::print_query(&options);
-    let hash = blake3::hash(text.as_bytes());
+    let hash = blake3::hash(format!("{}?{text}", entity.edm.name).as_bytes());
     // 63 bits: JSON numbers are read back as signed in some places.
     let bytes: [u8; 8] = hash.as_bytes()[..8].try_into().unwrap_or_default();
     u64::from_le_bytes(bytes) >> 1

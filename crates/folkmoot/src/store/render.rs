@@ -35,6 +35,8 @@ pub(super) struct Program {
     links: Option<full::Links>,
     /// What bodies are shown as, where that was asked for.
     body: Option<BodyType>,
+    /// Whether what was stored as it was sent is shown with the annotations in it.
+    annotated: bool,
     fields: Vec<Field>,
     /// SQL expressions, in the order of the select list.
     columns: Vec<String>,
@@ -100,6 +102,10 @@ enum Shape {
         kind: usize,
         shown: BodyType,
     },
+    Document {
+        document: usize,
+        annotations: bool,
+    },
     Dynamic {
         object: usize,
         annotations: bool,
@@ -127,7 +133,11 @@ impl Program {
         form: Form<'_>,
     ) -> Program {
         let (all, full) = (query.select.is_none(), form.is_full());
-        let mut program = Program { body: form.wanted.body, ..Program::default() };
+        let mut program = Program {
+            body: form.wanted.body,
+            annotated: form.wanted.metadata != Metadata::None,
+            ..Program::default()
+        };
         if full {
             let expanded = |name| query.expand.iter().any(|it| it.navigation.name == name);
             let onward = entity.edm.navigations.iter();
@@ -174,10 +184,7 @@ impl Program {
             let extra = program.column("t0.extra".into());
             program.fields.push(Field {
                 lead: Vec::new(),
-                shape: Shape::Dynamic {
-                    object: extra,
-                    annotations: form.wanted.metadata != Metadata::None,
-                },
+                shape: Shape::Dynamic { object: extra, annotations: program.annotated },
                 when: When::Always,
             });
         }
@@ -235,12 +242,12 @@ impl Program {
     }
 
     fn shape(&mut self, property: &'static Property, source: Source) -> Shape {
-        let body = self.body;
+        let (body, annotations) = (self.body, self.annotated);
         let mut at = |column: &str| self.column(format!("t0.{column}"));
         match source {
             Source::Id(column) => Shape::Id(at(column)),
             Source::Name { column, prefix, .. } => Shape::Name(at(column), prefix),
-            Source::Document(column) => Shape::Json(at(column)),
+            Source::Document(column) => Shape::Document { document: at(column), annotations },
             Source::Exact(column) | Source::Text { column, .. } | Source::Shown(column) => {
                 Shape::Text(at(column))
             }
@@ -354,6 +361,13 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
             let name = entity.derived.get(kind).map_or(entity.name, |it| it.name);
             write_string(out, &format!("#{}.{name}", MODEL.namespace));
         }
+        Shape::Document { document, .. } if row.is_null(*document)? => {
+            out.extend_from_slice(b"null");
+        }
+        Shape::Document { document, annotations: true } => {
+            out.extend_from_slice(row.text(*document)?.as_bytes());
+        }
+        Shape::Document { document, .. } => write_bare(row.text(*document)?, out),
         Shape::Dynamic { object, annotations } => {
             if !row.is_null(*object)? {
                 write_dynamic(row.text(*object)?, *annotations, out);
@@ -415,12 +429,34 @@ fn write_dynamic(object: &str, annotations: bool, out: &mut Vec<u8>) {
         }
         return;
     }
-    let Ok(Json::Object(members)) = json::parse(object.as_bytes(), usize::MAX) else { return };
-    for (name, value) in members.iter().filter(|(name, _)| !name.contains('@')) {
+    let mut members = Vec::new();
+    write_bare(object, &mut members);
+    if let [b'{', inner @ .., b'}'] = &members[..]
+        && !inner.is_empty()
+    {
         out.push(b',');
-        write_string(out, name);
-        out.push(b':');
-        json::write(out, value);
+        out.extend_from_slice(inner);
+    }
+}
+
+/// Writes a JSON text without the annotations in it.
+fn write_bare(text: &str, out: &mut Vec<u8>) {
+    fn bare(tree: Json) -> Json {
+        match tree {
+            Json::Object(members) => Json::Object(
+                members
+                    .into_iter()
+                    .filter(|(name, _)| !name.contains('@'))
+                    .map(|(name, value)| (name, bare(value)))
+                    .collect(),
+            ),
+            Json::Array(items) => Json::Array(items.into_iter().map(bare).collect()),
+            other => other,
+        }
+    }
+    // It was read before it was stored.
+    if let Ok(tree) = json::parse(text.as_bytes(), usize::MAX) {
+        json::write(out, &bare(tree));
     }
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** the recipients of a thread with posts are the group and everybody whom a post of it has
 //! added, beside what was declared.
 
-use crate::ids::{ConversationId, GroupId, ThreadId};
+use crate::ids::{ConversationId, GroupId, ThreadId, UserId};
 use crate::store::conversations::Summary;
 use crate::store::driver::Tx;
 use crate::store::error::Error;
@@ -24,6 +24,7 @@ pub(crate) struct NewThread {
     /// The same, as it was declared.
     pub(crate) cc_recipients: String,
     pub(crate) is_locked: bool,
+    pub(crate) created_by: Option<UserId>,
 }
 
 /// A thread, as far as commands need one.
@@ -42,8 +43,8 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewThread) -> Result<(), Error> {
     let sql = "insert into threads (group_id, id, conversation_id, topic, topic_folded, \
         has_attachments, last_delivered_at, last_delivered_offset, unique_senders, \
         unique_senders_folded, preview, preview_folded, is_locked, to_recipients, \
-        to_recipients_folded, cc_recipients, cc_recipients_folded, posts, version) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1)";
+        to_recipients_folded, cc_recipients, cc_recipients_folded, posts, created_by, version) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)";
     let summary = &it.summary;
     let senders = json_strings(summary.unique_senders.iter().map(String::as_str));
     tx.send(
@@ -67,6 +68,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewThread) -> Result<(), Error> {
             &it.cc_recipients,
             fold(&it.cc_recipients).as_ref(),
             summary.posts,
+            it.created_by,
         ],
     )
     .await?;

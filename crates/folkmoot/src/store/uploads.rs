@@ -118,11 +118,12 @@ pub(crate) async fn attachments_to_be(
     group: GroupId,
     post: PostId,
     now: i64,
-) -> Result<i64, Error> {
+) -> Result<usize, Error> {
     let sql = "select (select count(*) from attachments where group_id = $1 and post_id = $2) \
         + (select count(*) from upload_sessions where group_id = $1 and post_id = $2 \
         and expires_at > $3)";
-    Ok(tx.first(sql, binds![group, post, now], |row| row.int(0)).await?.unwrap_or(0))
+    let count = tx.first(sql, binds![group, post, now], |row| row.int(0)).await?;
+    Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX))
 }
 
 /// Sessions that have expired by a time (ticks); some of them.

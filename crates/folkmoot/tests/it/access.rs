@@ -192,6 +192,67 @@ fn strict_mode_refuses_what_real_graph_refuses() {
     robot
         .post(&format!("/v1.0/groups/{group}/threads/{thread}/posts/{post}/reply"), &reply)
         .empty(202);
+    // Nor by another way than its own: what it is refused, an expansion does not show.
+    let posts = format!("/v1.0/groups/{group}/threads/{thread}/posts");
+    for path in [
+        format!("{posts}/{post}/attachments"),
+        format!("{posts}?$expand=attachments"),
+        format!("/v1.0/groups/{group}/threads/{thread}?$expand=posts($expand=attachments)"),
+    ] {
+        robot.get(&path).refused(403, "ErrorAccessDenied");
+        ada.get(&path).ok();
+    }
+    // A change of a thread is of its lock alone, and what is not offered is not named as offered.
+    let shown =
+        ada.patch(&format!("/v1.0/groups/{group}/threads/{thread}"), &json!({"topic": "new"}));
+    assert_eq!(shown.ok()["topic"], "x");
+    let refused = ada.patch(&format!("{posts}/{post}"), &json!({"body": {"content": "z"}}));
+    assert_eq!(refused.header("Allow"), Some("GET"));
+    assert!(!refused.refused(405, "ErrorInvalidRequest").contains("PATCH is."));
+    ada.get(&format!("{posts}/{post}/folkmoot.history")).refused(405, "ErrorInvalidRequest");
+}
+
+/// What strict mode says of queries, by its table.
+#[test]
+fn strict_mode_refuses_queries_that_real_graph_refuses() {
+    let server = Server::with(&["--strict-graph"]);
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [_, thread, _] = ada.talk(&group, "x", "y");
+    let group = format!("/v1.0/groups/{group}");
+    for (path, status, code) in [
+        ("conversations?$filter=topic%20eq%20'x'", 501, "FilteringOnConversations"),
+        ("conversations?$expand=threads", 400, "ExpandNotSupported"),
+        ("threads?$expand=posts", 400, "ExpandNotSupported"),
+        ("threads/T/posts?$filter=hasAttachments%20eq%20true", 501, "FilteringOnConversations"),
+        ("threads/T/posts?$orderby=receivedDateTime", 501, "NotImplemented"),
+        ("members/$count", 400, "Request_UnsupportedQuery"),
+        ("members?$filter=displayName%20ne%20'x'&$count=true", 400, "Request_UnsupportedQuery"),
+        (
+            "owners?$filter=displayName%20eq%20'x'&$orderby=displayName",
+            400,
+            "Request_UnsupportedQuery",
+        ),
+    ] {
+        let path = format!("{group}/{}", path.replace("/T/", &format!("/{thread}/")));
+        ada.get(&path).refused(status, code);
+    }
+    for path in [
+        "conversations?$select=topic&$top=1",
+        "threads?$filter=isLocked%20eq%20false",
+        "members?$filter=startswith(displayName,'a')",
+        "conversations/$count",
+    ] {
+        assert_eq!(ada.get(&format!("{group}/{path}")).status, 200, "{path}");
+    }
+    let eventual = [("ConsistencyLevel", "eventual")];
+    for path in ["members/$count", "members?$filter=displayName%20ne%20'x'&$count=true"] {
+        let answer = ada.send("GET", &format!("{group}/{path}"), &eventual, b"");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    let half = "members?$filter=displayName%20ne%20'x'";
+    ada.send("GET", &format!("{group}/{half}"), &eventual, b"")
+        .refused(400, "Request_UnsupportedQuery");
 }
 
 /// `$filter` asks, and an answer to a question is a leak too.

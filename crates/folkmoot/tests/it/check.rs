@@ -13,7 +13,7 @@ const LARGE: usize = 100 * 1024;
 
 /// What every store of these tests holds.
 const SOUND: &str =
-    "sound: 3 groups, 6 conversations, 7 threads, 14 posts, 5 attachments, 4 blobs\n";
+    "sound: 3 groups, 6 conversations, 7 threads, 14 posts, 7 attachments, 4 blobs\n";
 
 fn check(data: &Path) -> Done {
     folkmoot(&["check"], data)
@@ -57,6 +57,11 @@ fn adorn(bo: &Client, group: &str) {
         "singleValueExtendedProperties": [{"id": "String 0x4001001E", "value": "Blue"}],
         "multiValueExtendedProperties": [{"id": "StringArray 0x4001101F", "value": ["Red"]}],
         "mentions": [{"mentioned": {"name": "Cy", "address": "Cy@example.org"}}],
+        "attachments": [
+            {"@odata.type": "#microsoft.graph.referenceAttachment", "name": "elsewhere"},
+            {"@odata.type": "#microsoft.graph.itemAttachment", "name": "note",
+                "item": {"@odata.type": "microsoft.graph.message", "subject": "s"}},
+        ],
     })).id();
     let post = format!("{posts}/{id}");
     bo.patch(&post, &json!({"body": {"content": "adorned again"}, "categories": ["Green"]})).ok();

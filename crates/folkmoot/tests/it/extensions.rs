@@ -236,5 +236,12 @@ fn mentions_are_betas() {
     assert!(it.ada.get(&own).ok().get("importance").is_none());
     assert_eq!(it.ada.get(&own.replace("/v1.0/", "/beta/")).ok()["importance"], "high");
     it.ada.patch(&own, &json!({"importance": "low"})).ok();
-    assert_eq!(it.ada.get(&format!("{own}?$select=importance")).ok()["importance"], "low");
+    assert_eq!(it.ada.get(&own.replace("/v1.0/", "/beta/")).ok()["importance"], "low");
+    // The other version does not know either by any way.
+    for query in ["$select=importance", "$filter=importance%20eq%20'low'", "$filter=mentions/any()"]
+    {
+        assert_eq!(it.ada.get(&format!("{}/posts?{query}", it.thread)).status, 400, "{query}");
+    }
+    it.ada.get(&format!("{own}?$expand=mentions")).refused(400, "ExpandNotSupported");
+    assert!(it.ada.get(&format!("{own}?$select=*")).ok().get("importance").is_none());
 }

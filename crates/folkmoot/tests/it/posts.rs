@@ -158,6 +158,29 @@ fn an_edited_post_says_so_and_keeps_what_it_said() {
 }
 
 #[test]
+fn an_edit_changes_what_is_sent_and_nothing_else() {
+    let it = talk();
+    let sent = json!({"body": {"contentType": "html", "content": "<b>x</b>"}, "importance": "high", "mood": 1});
+    let id = it.bo.post(&format!("{}/posts", it.thread), &sent).id();
+    let post = format!("/beta{}/posts/{id}", it.thread.strip_prefix("/v1.0").unwrap());
+    let body = |change: &Value| it.bo.patch(&post, change).ok()["body"].clone();
+    let html = |content: &str| json!({"contentType": "html", "content": content});
+    assert_eq!(body(&json!({"body": {"content": "<i>y</i>"}})), html("<i>y</i>"));
+    assert_eq!(body(&json!({"body": {"contentType": "html"}})), html("<i>y</i>"));
+    assert_eq!(body(&json!({"categories": ["Red"]})), html("<i>y</i>"));
+    assert_eq!(
+        body(&json!({"body": {"contentType": "text", "content": "z"}}))["contentType"],
+        "text"
+    );
+    assert_eq!(body(&json!({"body": null})), json!({"contentType": "text", "content": ""}));
+    // The last undeclared property goes too; an importance of null is the usual one.
+    let done = it.bo.patch(&post, &json!({"mood": null, "importance": null})).ok();
+    assert!(done.get("mood").is_none() && done["importance"] == "normal", "{done}");
+    assert!(it.bo.get(&post).ok().get("mood").is_none());
+    it.bo.patch(&post, &json!({"": 1})).refused(400, "RequestBodyRead");
+}
+
+#[test]
 fn a_post_is_its_authors_the_owners_and_applications_to_change() {
     let it = talk();
     let id = it.post(&it.bo, "of bo");

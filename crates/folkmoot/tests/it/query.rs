@@ -338,6 +338,19 @@ fn a_skiptoken_belongs_to_its_question() {
 }
 
 #[test]
+fn a_page_of_one_collection_does_not_go_on_in_another() {
+    let it = setup();
+    for topic in ["one", "two"] {
+        it.ada.talk(&it.group, topic, "x");
+    }
+    let page = it.ada.get(&format!("{}?$top=1", it.path)).ok();
+    let query = page["@odata.nextLink"].as_str().unwrap().split_once('?').unwrap().1.to_owned();
+    it.ada.get(&format!("{}?{query}", it.path)).ok();
+    let threads = it.path.replace("/conversations", "/threads");
+    it.ada.get(&format!("{threads}?{query}")).refused(400, "BadRequest");
+}
+
+#[test]
 fn what_cannot_be_done_is_a_400_that_names_it() {
     let it = setup();
     for (query, named) in [

@@ -214,3 +214,72 @@ fn a_conversation_is_read_or_unread_for_each_person() {
     it.ada.delete(&path).empty(204);
     becomes(&it.bo, &unseen, "unseenCount", &json!(0));
 }
+
+#[test]
+fn a_thread_without_posts_is_its_makers() {
+    let it = talk();
+    let cy = it.server.user("cy@example.org");
+    let open = it.ada.group("open", "Public");
+    let [conversation, ..] = it.bo.talk(&open, "Lunch", "At noon?");
+    let threads = format!("/v1.0/groups/{open}/conversations/{conversation}/threads");
+    let made = it.bo.post(&threads, &json!({"preview": "x"})).id();
+    let path = format!("/v1.0/groups/{open}/threads/{made}");
+    cy.patch(&path, &json!({"isLocked": true})).refused(403, "ErrorAccessDenied");
+    cy.patch(&path, &json!({"preview": "mine"})).refused(403, "ErrorAccessDenied");
+    cy.delete(&path).refused(403, "ErrorAccessDenied");
+    it.bo.patch(&path, &json!({"preview": "y"})).ok();
+    it.bo.delete(&path).empty(204);
+    // A topic is the conversation's, not of a thread that somebody has added to it.
+    let own = cy.post(&threads, &json!({"posts": [{"body": {"content": "z"}}]})).id();
+    let own = format!("/v1.0/groups/{open}/threads/{own}");
+    cy.patch(&own, &json!({"topic": "Mine"})).refused(403, "ErrorAccessDenied");
+    assert_eq!(cy.get(&own).ok()["topic"], "Lunch");
+    cy.delete(&own).empty(204);
+}
+
+#[test]
+fn what_an_owner_has_locked_its_author_does_not_open() {
+    let it = talk();
+    let [conversation, thread, post] = it.bo.talk(&it.group, "Lunch", "At noon?");
+    let thread = it.path(&format!("threads/{thread}"));
+    it.bo.patch(&thread, &json!({"isLocked": true})).ok();
+    for change in [json!({"isLocked": false}), json!({"topic": "x"})] {
+        it.bo.patch(&thread, &change).refused(403, "ErrorAccessDenied");
+    }
+    let conversation = it.path(&format!("conversations/{conversation}"));
+    it.bo.patch(&conversation, &json!({"topic": "x"})).refused(403, "ErrorAccessDenied");
+    for path in [&format!("{thread}/posts/{post}"), &thread, &conversation] {
+        it.bo.delete(path).refused(403, "ErrorAccessDenied");
+    }
+    it.ada.patch(&thread, &json!({"isLocked": false})).ok();
+    it.bo.delete(&conversation).empty(204);
+}
+
+#[test]
+fn nothing_of_posts_that_are_gone_is_shown() {
+    let it = talk();
+    let [conversation, thread, _] = it.ada.talk(&it.group, "Lunch", "secret");
+    let conversation = it.path(&format!("conversations/{conversation}"));
+    let left = it.ada.post(&format!("{conversation}/threads"), &json!({"preview": "d"})).id();
+    let before = it.ada.get(&conversation);
+    it.ada.delete(&it.path(&format!("threads/{thread}"))).empty(204);
+    let after = it.ada.get(&conversation);
+    assert_ne!(after.header("ETag"), before.header("ETag"));
+    let after = after.ok();
+    assert_eq!((&after["preview"], &after["uniqueSenders"]), (&json!(""), &json!([])));
+    // The first post that comes is the first again; the thread goes to the group and whom it adds.
+    let post = json!({"body": {"content": "new"}, "newParticipants": [
+        {"emailAddress": {"name": "Di", "address": "di@example.org"}}]});
+    it.bo.post(&it.path(&format!("threads/{left}/posts")), &post).created();
+    assert_eq!(it.ada.get(&conversation).ok()["uniqueSenders"], json!(["bo"]));
+    let to = it.ada.get(&it.path(&format!("threads/{left}?$select=toRecipients"))).ok();
+    let to: Vec<_> = to["toRecipients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["emailAddress"]["name"].clone())
+        .collect();
+    assert_eq!(to, ["The readers", "Di"]);
+    let done = it.server.check();
+    assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
+}

@@ -38,6 +38,22 @@ fn reset(client: &Client, group: &str) {
 }
 
 #[test]
+fn whoever_may_not_read_a_group_is_told_of_nothing_unseen() {
+    let server = Server::durable();
+    let (ada, eve) = (server.user("ada@example.org"), server.user("eve@example.org"));
+    let (private, open) = (ada.group("private", "Private"), ada.group("open", "Public"));
+    for group in [&private, &open] {
+        ada.talk(group, "one", "x");
+    }
+    becomes(&eve, &open, 1);
+    server.settle();
+    assert_eq!(unseen(&eve, &private), 0);
+    let all = eve.all("/v1.0/groups?$select=id,unseenCount");
+    let counts: Vec<_> = all.iter().map(|it| it["unseenCount"].as_i64().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<i64>(), 1, "{all:?}");
+}
+
+#[test]
 fn what_others_say_is_unseen_until_it_was_looked_at() {
     let server = Server::durable();
     let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));

@@ -225,7 +225,7 @@ impl Binder<'_> {
     fn collection(&self, path: &[String]) -> Result<(Collection, Range), BindError> {
         let (scope, rest) = self.start(path);
         if let (Range::Entity(entity), [name]) = (self.scopes[scope].1, rest)
-            && let Some(navigation) = entity.navigation(name)
+            && let Some(navigation) = self.model.navigation(entity, name)
         {
             let property = path.join("/");
             if !navigation.collection {

@@ -10,7 +10,7 @@ use crate::value::{DateTimeOffset, Value, parse_guid, write_guid};
 
 /// Binds the expressions of one option.
 pub(super) struct Binder<'a> {
-    model: &'a Model,
+    pub(super) model: &'a Model,
     pub(super) option: &'static str,
     /// The entity itself under the name `$it`, then the variables of the lambdas around.
     pub(super) scopes: Vec<(String, Range)>,
@@ -133,8 +133,8 @@ impl<'a> Binder<'a> {
         let option = self.option;
         let (found, ty) = match range {
             Range::Entity(entity) => {
-                let found = entity.property(name);
-                if found.is_none() && entity.navigation(name).is_some() {
+                let found = self.model.property(entity, name);
+                if found.is_none() && self.model.navigation(entity, name).is_some() {
                     let property = name.to_owned();
                     return Err(BindError::NotAllowed { property, ty: entity.name, option });
                 }

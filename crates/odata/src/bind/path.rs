@@ -152,7 +152,7 @@ impl Walk {
         let plain = !qualified && !is_call(segment);
         // What is not of the protocol has its own namespace in its name.
         let own = |it: &&Navigation| qualified && it.published == Published::Never;
-        let navigation = entity.navigation(name).filter(|_| plain);
+        let navigation = self.model.navigation(entity, name).filter(|_| plain);
         if let Some(navigation) = navigation.or(entity.navigation(&segment.name).filter(own)) {
             let target = (navigation.target)();
             let many = navigation.collection;
@@ -167,8 +167,10 @@ impl Walk {
         let own_action = entity.action(&segment.name, false).filter(|_| qualified);
         if let Some(action) = entity.action(name, false).or(own_action) {
             self.action(action);
-        } else if let Some(property) =
-            entity.property(name).filter(|it| plain && !matches!(it.ty, Type::Document(_)))
+        } else if let Some(property) = self
+            .model
+            .property(entity, name)
+            .filter(|it| plain && !matches!(it.ty, Type::Document(_)))
         {
             self.property(property);
         } else if let Some(derived) =

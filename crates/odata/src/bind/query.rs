@@ -93,15 +93,19 @@ fn select(
         let path = without_cast(model, entity, item);
         let Some((name, rest)) = path.split_first() else { continue };
         if name == "*" && rest.is_empty() {
-            chosen.fill(true);
-        } else if name.starts_with('@') && entity.property(name).is_none() {
+            for (chosen, property) in chosen.iter_mut().zip(entity.properties) {
+                *chosen |= model.describes(property);
+            }
+        } else if name.starts_with('@') && model.property(entity, name).is_none() {
             // Annotations are the answer's own affair.
         } else if let Some(at) =
             entity.properties.iter().position(|it| it.name.eq_ignore_ascii_case(name))
+            && model.property(entity, name).is_some()
         {
             descend(model, &entity.properties[at], rest, "$select")?;
             chosen[at] = true;
-        } else if let Some(navigation) = entity.navigation(name).filter(|_| rest.is_empty()) {
+        } else if let Some(navigation) = model.navigation(entity, name).filter(|_| rest.is_empty())
+        {
             if !expand.iter().any(|it| it.navigation.name == navigation.name) {
                 let (navigation, ty) = (navigation.name, entity.name);
                 return Err(BindError::SelectedNotExpanded { navigation, ty });
@@ -145,13 +149,15 @@ fn expand_item(
     if name == "*" {
         return Err(BindError::unsupported("'*'", option));
     }
-    let navigation = entity.navigation(name);
+    let navigation = model.navigation(entity, name);
     match navigation {
         Some(navigation) if navigation.expandable => {
             let query = nested_query(model, navigation, &item.options)?;
             Ok(Expand { navigation, query, options: item.options.clone() })
         }
-        None if entity.property(name).is_none() => Err(unknown(model, entity.name, name, option)),
+        None if model.property(entity, name).is_none() => {
+            Err(unknown(model, entity.name, name, option))
+        }
         _ => Err(BindError::NotAllowed { property: name.clone(), ty: entity.name, option }),
     }
 }
@@ -163,7 +169,7 @@ fn document(
     item: &ExpandItem,
 ) -> Option<&'static Property> {
     let [name] = without_cast(model, entity, &item.path) else { return None };
-    let property = entity.property(name)?;
+    let property = model.property(entity, name)?;
     let is = matches!(property.ty, Type::Document(_)) && item.options == Options::default();
     is.then_some(property)
 }

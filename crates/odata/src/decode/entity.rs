@@ -181,7 +181,7 @@ impl Decoder<'_> {
             if let Some(children) = self.children(navigation, value, &place)? {
                 record.children.push((navigation, children));
             }
-        } else if entity.open {
+        } else if entity.open && !name.is_empty() {
             record.dynamic.push((name, value));
         } else {
             return Err(unknown(&name));

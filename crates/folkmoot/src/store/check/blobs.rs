@@ -100,8 +100,7 @@ impl Notes {
 pub(super) const KEYS: &str = "select group_id, hash from blobs where (group_id, hash) > ($1, $2) \
     order by group_id, hash limit 50000";
 /// The blobs that attachments of some groups have.
-pub(super) const REFERRED: &str =
-    "select group_id, hash from attachments where group_id >= $1 and group_id <= $2";
+pub(super) const REFERRED: &str = "select group_id, hash from attachments where group_id >= $1 and group_id <= $2 and hash is not null";
 
 /// No index of attachments goes by hash, so each portion of blobs goes once through the attachments of
 /// its groups.
