@@ -13,7 +13,7 @@ const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
 /// Conversations whose last post came after the caller was last here, or last read them, and is not
 /// their own; none for whoever may not read them.
 const UNSEEN: Source = Source::PerCaller(
-    "case when {caller} is null then null when t0.visibility <> 'Public' \
+    "case when cast({caller} as uuid) is null then null when t0.visibility <> 'Public' \
      and not exists (select 1 from group_members m where m.group_id = t0.id and m.user_id = {caller}) \
      and not exists (select 1 from group_owners o where o.group_id = t0.id and o.user_id = {caller}) \
      then 0 else (select count(*) from activity a where a.group_id = t0.id \

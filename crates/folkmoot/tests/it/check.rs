@@ -278,7 +278,7 @@ fn damage_is_found_on_either_database() {
         ),
         (
             format!(
-                "update attachments set size = 7 where size > 9 and {in_readers} returning size"
+                "update attachments set size = 7 where size > 9999 and {in_readers} returning size"
             ),
             "size is 7, expected 102400",
         ),
