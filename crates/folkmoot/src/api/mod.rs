@@ -301,27 +301,18 @@ fn permitted(
     let (shape, count) = operations::shape(path);
     // HEAD asks for what GET would answer.
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    let mut allowed: Vec<Method> = operations::rows(&shape).map(|it| it.method.clone()).collect();
-    if count {
-        allowed.retain(|it| it == Method::GET);
-    }
-    if allowed.is_empty() {
-        return Err(Error::NotServed(format!("/{text}")));
-    }
-    // What strict mode does not offer is not named either.
-    let offered =
-        operations::rows(&shape).filter(|it| !(api.strict && it.strict == Strict::NotOffered));
-    let offered: Vec<_> = offered.map(|it| &it.method).collect();
-    allowed.retain(|it| offered.contains(&it));
-    let refused = || Error::Method { method: method.clone(), allowed: allowed.clone() };
-    let row = operations::rows(&shape).find(|it| it.method == method).ok_or_else(refused)?;
-    if count && row.method != Method::GET {
-        return Err(refused());
-    }
+    // What strict mode does not offer is not named either; of a `$count` there is only GET.
+    let offered = |row: &&Row| {
+        !(api.strict && row.strict == Strict::NotOffered) && (!count || row.method == Method::GET)
+    };
+    let Some(row) = operations::rows(&shape).find(|it| it.method == method && offered(it)) else {
+        if !operations::rows(&shape).any(|it| !count || it.method == Method::GET) {
+            return Err(Error::NotServed(format!("/{text}")));
+        }
+        let allowed = operations::rows(&shape).filter(offered).map(|it| it.method.clone());
+        return Err(Error::Method { method: method.clone(), allowed: allowed.collect() });
+    };
     let app = caller.user.is_none();
-    if api.strict && row.strict == Strict::NotOffered {
-        return Err(refused());
-    }
     if app && api.strict && row.strict == Strict::NotToApps {
         return Err(Error::NotForApps);
     }
