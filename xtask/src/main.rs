@@ -142,8 +142,9 @@ fn run_with(
 }
 
 fn root() -> anyhow::Result<PathBuf> {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(xtask.parent().context("xtask stands in the workspace")?.to_owned())
+    // Asked at run time: a target folder that several clones share may hold the binary of another one.
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").context("run it as 'cargo xtask'")?;
+    Ok(Path::new(&xtask).parent().context("xtask stands in the workspace")?.to_owned())
 }
 
 fn target(root: &Path) -> anyhow::Result<PathBuf> {
