@@ -500,12 +500,18 @@ pub struct Model {
     pub enums: &'static [&'static EnumType],
     /// Whether this is the beta version's: it knows what the other does not.
     pub beta: bool,
+    /// Whether queries may name what stands in no description: the service's own.
+    pub own: bool,
 }
 
 impl Model {
-    /// Whether this version knows a member; what stands in no description is known to all.
+    /// Whether this version knows a member.
     const fn knows(&self, published: Published) -> bool {
-        self.beta || !matches!(published, Published::Beta)
+        match published {
+            Published::Always => true,
+            Published::Beta => self.beta,
+            Published::Never => self.own,
+        }
     }
 
     /// The property of this name that this version of the service knows, in any letter case.

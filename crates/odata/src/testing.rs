@@ -44,6 +44,7 @@ const SERVICE: Model = Model {
     complexes: &[&ADDRESS, &PERSON],
     enums: &[&COLOUR],
     beta: false,
+    own: true,
 };
 
 static COLOUR: EnumType = EnumType { name: "colour", members: &[("red", 0), ("darkBlue", 1)] };

@@ -38,7 +38,7 @@ use crate::api::operations::{Row, Strict};
 use crate::api::prefer::Prefer;
 use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
-use crate::model::{BETA, MODEL};
+use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
 use crate::service::{Ctx, Metadata, Service, Wanted, limits};
 
 /// Bytes of a refused body that are read all the same.
@@ -239,7 +239,7 @@ async fn carry_out(
     }
     let caller = authenticate(api, &parts)?;
     let path = path.trim_start_matches('/').to_owned();
-    let bound = bind_path(model_of(&root), &segments).map_err(|error| match error {
+    let bound = bind_path(model_of(&root, api.strict), &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
         other => Error::Bind(other),
     })?;
@@ -335,8 +335,13 @@ fn permitted(
 }
 
 /// The model of the version that a root is of.
-pub(super) fn model_of(root: &str) -> &'static Model {
-    if root.ends_with("/beta") { &BETA } else { &MODEL }
+pub(super) fn model_of(root: &str, strict: bool) -> &'static Model {
+    match (root.ends_with("/beta"), strict) {
+        (false, false) => &MODEL,
+        (true, false) => &BETA,
+        (false, true) => &STRICT,
+        (true, true) => &STRICT_BETA,
+    }
 }
 
 /// Whether the caller may follow what `$expand` or a lambda shows: their scopes must be enough for a GET of

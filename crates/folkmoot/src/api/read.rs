@@ -46,7 +46,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     };
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(&options, &path)?;
-    let query = bind_query(super::model_of(ctx.root()), path.entity(), &options)?;
+    let query = bind_query(super::model_of(ctx.root(), ctx.is_strict()), path.entity(), &options)?;
     if ctx.is_strict() {
         refuse_as_graph(row, &path, &query, &parts.headers)?;
     }

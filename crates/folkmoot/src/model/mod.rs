@@ -225,6 +225,12 @@ pub(crate) static MODEL: Model = SERVICE;
 /// Its beta version.
 pub(crate) static BETA: Model = Model { beta: true, ..SERVICE };
 
+/// What strict mode knows of it: nothing that real Graph does not have.
+pub(crate) static STRICT: Model = Model { own: false, ..SERVICE };
+
+/// The beta version of that.
+pub(crate) static STRICT_BETA: Model = Model { beta: true, own: false, ..SERVICE };
+
 const SERVICE: Model = Model {
     namespace: "microsoft.graph",
     roots: &[
@@ -263,6 +269,7 @@ const SERVICE: Model = Model {
         &attachment::PROVIDER,
     ],
     beta: false,
+    own: true,
 };
 
 #[cfg(test)]

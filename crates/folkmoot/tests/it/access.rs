@@ -245,6 +245,10 @@ fn strict_mode_refuses_queries_that_real_graph_refuses() {
     ] {
         assert_eq!(ada.get(&format!("{group}/{path}")).status, 200, "{path}");
     }
+    // What is Folkmoot's own is as any property that is not known: not shown.
+    let read = ada.get(&format!("{group}/conversations?$select=topic,@folkmoot.isRead")).ok();
+    let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
+    assert_eq!(shown, ["@odata.etag", "id", "topic"]);
     let eventual = [("ConsistencyLevel", "eventual")];
     for path in ["members/$count", "members?$filter=displayName%20ne%20'x'&$count=true"] {
         let answer = ada.send("GET", &format!("{group}/{path}"), &eventual, b"");
