@@ -129,6 +129,7 @@ fn as_graph(asked: Asked, refusal: Refusal) -> String {
         Asked::Filter | Asked::Negation => "$filter",
         Asked::OrderBy | Asked::FilterAndOrderBy => "$orderby",
         Asked::Expand => "$expand",
+        Asked::Search => "$search",
         Asked::CountSegment => "/$count",
     };
     match refusal {

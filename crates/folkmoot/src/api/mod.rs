@@ -12,6 +12,7 @@ mod operations;
 mod prefer;
 mod read;
 mod root;
+mod search;
 mod upload;
 mod write;
 

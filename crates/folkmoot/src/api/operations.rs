@@ -275,6 +275,8 @@ pub(crate) enum Asked {
     CountSegment,
     /// `$filter` and `$orderby` together.
     FilterAndOrderBy,
+    /// `$search`, which only collections of the directory have.
+    Search,
     /// `ne`, `not` or `endswith` in `$filter`.
     Negation,
 }
@@ -294,6 +296,7 @@ const OF_DIRECTORY: &[(Asked, Refusal)] = &[
     (Asked::CountSegment, Refusal::NeedsEventual),
     (Asked::FilterAndOrderBy, Refusal::NeedsEventual),
     (Asked::Negation, Refusal::NeedsEventual),
+    (Asked::Search, Refusal::NeedsEventual),
 ];
 
 /// What of queries strict mode refuses where, by the shape of the collection.
@@ -317,6 +320,11 @@ static STRICT_QUERIES: &[(&str, &[(Asked, Refusal)])] = &[
     ("user/transitiveMemberOf", OF_DIRECTORY),
     ("user/ownedObjects", OF_DIRECTORY),
 ];
+
+/// Whether the collection of this shape is one of the directory.
+pub(crate) fn is_of_directory(shape: &str) -> bool {
+    refusal(shape, &[Asked::Search]).is_some()
+}
 
 /// What strict mode answers to the first of `asked` that it refuses on the collection of this shape.
 pub(crate) fn refusal(shape: &str, asked: &[Asked]) -> Option<(Asked, Refusal)> {

@@ -13,7 +13,7 @@ use tokio_util::io::ReaderStream;
 use crate::api::error::Error;
 use crate::api::operations::{self, Asked, Refusal, Row};
 use crate::api::prefer::{Answered, Prefer};
-use crate::api::{Call, empty, json_at, lists, negotiate};
+use crate::api::{Call, empty, json_at, lists, negotiate, search};
 use crate::service::answers::Question;
 use crate::service::read::{self, Answer, Download, Read, Stored};
 use crate::service::{Ctx, Metadata, limits};
@@ -45,10 +45,17 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         _ => accepted,
     };
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
-    refuse_unserved(&options, &path)?;
-    let query = bind_query(super::model_of(ctx.root(), ctx.is_strict()), path.entity(), &options)?;
+    refuse_unserved(row, &options, &path)?;
+    let model = super::model_of(ctx.root(), ctx.is_strict());
+    let query = match &options.search {
+        Some(search) => {
+            let filter = search::with_filter(search, options.filter.clone())?;
+            bind_query(model, path.entity(), &Options { filter: Some(filter), ..options.clone() })?
+        }
+        None => bind_query(model, path.entity(), &options)?,
+    };
     if ctx.is_strict() {
-        refuse_as_graph(row, &path, &query, &parts.headers)?;
+        refuse_as_graph(row, &path, &query, &options, &parts.headers)?;
     }
     if query.skip.is_some_and(|it| it > limits::SKIP_MAX) {
         let max = limits::SKIP_MAX;
@@ -95,7 +102,7 @@ impl Dress<'_> {
 
 /// Options that the grammar knows and this read does not serve: some on none, others only on
 /// collections.
-fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
+fn refuse_unserved(row: &Row, options: &Options, path: &Path) -> Result<(), Error> {
     let of_any = ["$select", "$expand"];
     let of_collections =
         ["$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken"];
@@ -108,7 +115,10 @@ fn refuse_unserved(options: &Options, path: &Path) -> Result<(), Error> {
         _ => &of_collections,
     };
     let given = options.names();
-    match given.iter().find(|it| !it.starts_with('@') && !served.contains(&it.as_str())) {
+    let is_list = !path.is_single() && !matches!(path.steps.last(), Some(Step::Value));
+    let searched = is_list && operations::is_of_directory(row.shape);
+    let is_served = |it: &str| served.contains(&it) || (searched && it == "$search");
+    match given.iter().find(|it| !it.starts_with('@') && !is_served(it)) {
         Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),
         None => Ok(()),
     }
@@ -119,6 +129,7 @@ fn refuse_as_graph(
     row: &Row,
     path: &Path,
     query: &Query,
+    options: &Options,
     headers: &HeaderMap,
 ) -> Result<(), Error> {
     let (filter, sorted) = (query.filter.as_ref(), !query.order_by.is_empty());
@@ -126,6 +137,7 @@ fn refuse_as_graph(
         (filter.is_some(), Asked::Filter),
         (sorted, Asked::OrderBy),
         (!query.expand.is_empty(), Asked::Expand),
+        (options.search.is_some(), Asked::Search),
         (matches!(path.steps.last(), Some(Step::Count)), Asked::CountSegment),
         (sorted && filter.is_some(), Asked::FilterAndOrderBy),
         (filter.is_some_and(Predicate::negates), Asked::Negation),
@@ -137,7 +149,7 @@ fn refuse_as_graph(
         .get("consistencylevel")
         .is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"eventual"));
     match operations::refusal(row.shape, &asked) {
-        Some((Asked::CountSegment, Refusal::NeedsEventual)) if eventual => Ok(()),
+        Some((Asked::CountSegment | Asked::Search, Refusal::NeedsEventual)) if eventual => Ok(()),
         Some((_, Refusal::NeedsEventual)) if eventual && query.count => Ok(()),
         Some((asked, refusal)) => Err(Error::AsGraph(asked, refusal)),
         None => Ok(()),

@@ -227,6 +227,7 @@ fn strict_mode_refuses_queries_that_real_graph_refuses() {
         ("threads/T/posts?$filter=hasAttachments%20eq%20true", 501, "FilteringOnConversations"),
         ("threads/T/posts?$orderby=receivedDateTime", 501, "NotImplemented"),
         ("members/$count", 400, "Request_UnsupportedQuery"),
+        ("members?$search=%22displayName:a%22", 400, "Request_UnsupportedQuery"),
         ("members?$filter=displayName%20ne%20'x'&$count=true", 400, "Request_UnsupportedQuery"),
         (
             "owners?$filter=displayName%20eq%20'x'&$orderby=displayName",
@@ -250,7 +251,11 @@ fn strict_mode_refuses_queries_that_real_graph_refuses() {
     let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
     assert_eq!(shown, ["@odata.etag", "id", "topic"]);
     let eventual = [("ConsistencyLevel", "eventual")];
-    for path in ["members/$count", "members?$filter=displayName%20ne%20'x'&$count=true"] {
+    for path in [
+        "members/$count",
+        "members?$search=%22displayName:a%22",
+        "members?$filter=displayName%20ne%20'x'&$count=true",
+    ] {
         let answer = ada.send("GET", &format!("{group}/{path}"), &eventual, b"");
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     }

@@ -377,11 +377,36 @@ fn what_m365_asks_is_answered() {
     assert!(group.as_object().unwrap().keys().all(|it| !it.starts_with('@')), "{group}");
 }
 
-/// O365 looks for a group in this way; without `$search`, the answer names what is not there.
+/// O365 looks for a group in this way.
 #[test]
-fn what_o365_searches_is_refused_by_name() {
-    let (world, _) = setup();
-    let query = "$search=%22mail%3Ax%40contoso.com%22&$count=true";
-    let why = world.ada.get(&format!("/v1.0/groups/?{query}")).refused(400, "BadRequest");
-    assert!(why.contains("$search"), "{why}");
+fn what_o365_searches_is_found() {
+    let (world, place) = setup();
+    let groups = |search: &str| {
+        let path = format!("/v1.0/groups/?$search={}&$count=true", encode(search));
+        let found = world.ada.get(&path).ok();
+        let ids = found["value"].as_array().unwrap().iter().map(|it| it["id"].clone());
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(found["@odata.count"], ids.len(), "{search}");
+        ids
+    };
+    let group = world.ada.get(&format!("/v1.0/groups/{}", place.group)).ok();
+    let mail = group["mail"].as_str().unwrap();
+    let other = world.ada.group("owls", "Public");
+    world.ada.patch(&format!("/v1.0/groups/{other}"), &json!({"displayName": "Night-time Owls"}));
+    let other = [json!(other)];
+    assert_eq!(groups(&format!("\"mail:{mail}\"")), [group["id"].clone()]);
+    for one in ["\"displayName:owl\"", "\"displayname:TIME\"", "\"displayName:Night-time\""] {
+        assert_eq!(groups(one), other, "{one}");
+    }
+    assert!(groups("\"displayName:wls\"").is_empty());
+    assert!(groups(&format!("\"displayName:owl\" AND \"mail:{mail}\"")).is_empty());
+    let three = format!("\"mail:{mail}\" AND \"mail:none\" OR \"displayName:owl\"");
+    assert_eq!(groups(&three), other);
+    for bad in ["owl", "\"owl\"", "\"displayName:\"", "\"mail:a\" \"mail:b\"", "\"mail:a\" OR "] {
+        let path = format!("/v1.0/groups?$search={}", encode(bad));
+        let why = world.ada.get(&path).refused(400, "BadRequest");
+        assert!(why.contains("$search"), "{bad}: {why}");
+    }
+    let elsewhere = format!("/v1.0/groups/{}/conversations?$search=%22x%22", place.group);
+    assert!(world.ada.get(&elsewhere).refused(400, "BadRequest").contains("$search"));
 }

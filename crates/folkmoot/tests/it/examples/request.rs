@@ -130,6 +130,16 @@ fn prepare(world: &World, place: &Place, example: &Example) {
     if example.path.contains("Senders") {
         world.name_senders(place);
     }
+    if example.path.contains("displayName:tier") {
+        let group = format!("/v1.0/groups/{}", place.group);
+        world.ada.patch(&group, &json!({"displayName": "Contoso-tier"})).empty(204);
+    }
+    if example.path.contains("displayName:Pr") {
+        let people = format!("/v1.0/groups/{}/members/$ref", place.group);
+        let found = world.server.user("preston@example.org").get("/v1.0/me").ok();
+        let reference = world.server.reference(found["id"].as_str().unwrap());
+        world.ada.post(&people, &reference).empty(204);
+    }
     if example.name == "error-member-already-there" {
         let people = format!("/v1.0/groups/{}/members/$ref", place.group);
         let newcomer = world.server.reference(&world.newcomers[0]);
