@@ -1,7 +1,8 @@
 //! `$search` on collections of the directory: clauses on properties, read as a filter.
 //!
 //! **Invariant:** it finds what real Graph finds of its documented form (GRAPH.md section 10): names and
-//! descriptions where a word begins so (at the start, after a space or a hyphen), other properties where the whole begins so.
+//! descriptions where a word begins so (at the start, after a space or a hyphen), other properties where
+//! the whole begins so.
 
 use odata::syntax::{BinaryOp, Expression};
 use odata::value::Value;
@@ -17,36 +18,35 @@ const OF_WORDS: [&str; 2] = ["displayName", "description"];
 /// The filter that the search `"displayName:video" OR "mail:video"` stands for, with `filter` where there
 /// is one. `AND` binds tighter than `OR`; both are written in capitals and outside of the quotes.
 pub(super) fn with_filter(search: &str, filter: Option<Expression>) -> Result<Expression, Error> {
-    let mut rest = search.trim();
-    // What is done with: alternatives, the last of them still growing.
-    let (mut done, mut growing, mut clauses) = (None, None, 0);
-    loop {
-        let (text, after) = rest
-            .strip_prefix('"')
-            .and_then(|it| it.split_once('"'))
-            .ok_or_else(|| refused("each clause is a \"property:value\" in double quotes"))?;
-        growing = Some(joined(BinaryOp::And, growing, clause(text)?));
+    let (first, mut rest) = next(search)?;
+    let (mut done, mut growing, mut clauses) = (None, first, 1);
+    while !rest.is_empty() {
         clauses += 1;
         if clauses > CLAUSES_MAX {
             return Err(refused(&format!("there are more than {CLAUSES_MAX} clauses")));
         }
-        rest = after.trim_start();
-        if rest.is_empty() {
-            break;
-        } else if let Some(after) = rest.strip_prefix("OR ") {
-            done = growing.take().map(|it| joined(BinaryOp::Or, done, it));
-            rest = after.trim_start();
-        } else if let Some(after) = rest.strip_prefix("AND ") {
-            rest = after.trim_start();
+        let is_or = rest.starts_with("OR ");
+        let after = rest.strip_prefix("OR ").or_else(|| rest.strip_prefix("AND "));
+        let (clause, after) =
+            next(after.ok_or_else(|| refused("clauses are joined by AND or OR"))?)?;
+        if is_or {
+            (done, growing) = (Some(joined(BinaryOp::Or, done, growing)), clause);
         } else {
-            return Err(refused("clauses are joined by AND or OR"));
+            growing = joined(BinaryOp::And, Some(growing), clause);
         }
+        rest = after;
     }
-    let found = match growing {
-        Some(last) => joined(BinaryOp::Or, done, last),
-        None => return Err(refused("there is no clause")),
-    };
-    Ok(joined(BinaryOp::And, filter, found))
+    Ok(joined(BinaryOp::And, filter, joined(BinaryOp::Or, done, growing)))
+}
+
+/// The clause that a text begins with, and what comes after it.
+fn next(text: &str) -> Result<(Expression, &str), Error> {
+    let (text, after) = text
+        .trim_start()
+        .strip_prefix('"')
+        .and_then(|it| it.split_once('"'))
+        .ok_or_else(|| refused("each clause is a \"property:value\" in double quotes"))?;
+    Ok((clause(text)?, after.trim()))
 }
 
 fn clause(text: &str) -> Result<Expression, Error> {

@@ -334,8 +334,11 @@ impl As {
             true => empty(StatusCode::NO_CONTENT),
             false => {
                 let types = self.types.get().filter(|_| self.metadata == Metadata::Minimal);
-                let body = types.map(|it| echo::add(it, written.body.clone()));
-                super::json_at(self.metadata, status, body.unwrap_or(written.body))
+                let body = match types {
+                    Some(types) => echo::add(types, written.body),
+                    None => written.body,
+                };
+                super::json_at(self.metadata, status, body)
             }
         };
         let answered = if minimal { Answered::Nothing } else { Answered::Written };

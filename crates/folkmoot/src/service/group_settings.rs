@@ -112,10 +112,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 resolve::check_if_match(tx, ctx, &at).await?;
                 apply(tx, ctx, at.group()?.id, wanted).await?;
                 let (query, ty) = (read::whole(&GROUP), type_sent.as_deref());
-                let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
-                body.push(b'}');
-                let location = format!("{}/{}", ctx.root, at.url);
-                Ok(Created { body, etag, location })
+                read::answered(tx, ctx, &at, &query, ty).await
             })
         })
         .await

@@ -182,10 +182,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 at.single = true;
                 at.url = format!("groups/{id}");
                 let (query, ty) = (read::whole(&GROUP), type_sent.as_deref());
-                let (mut body, etag) = read::written(tx, ctx, &at, &query, ty).await?;
-                body.push(b'}');
-                let location = format!("{}/{}", ctx.root, at.url);
-                Ok(Created { body, etag, location })
+                read::answered(tx, ctx, &at, &query, ty).await
             })
         })
         .await

@@ -479,7 +479,8 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 resolve::check_if_match(tx, ctx, &at).await?;
                 let group = at.group()?.id;
                 let Post { conversation, thread, .. } = post;
-                if posts::of_thread(tx, group, thread).await?.len() == 1 {
+                let there = threads::find(tx, group, thread).await?;
+                if there.ok_or(Error::ItemNotFound)?.posts == 1 {
                     return super::threads::end(tx, ctx, group, conversation, thread).await;
                 }
                 posts::delete(tx, group, &post).await?;

@@ -305,8 +305,18 @@ async fn whole_of(
     at: &Target,
     type_sent: Option<&str>,
 ) -> Result<Created, Error> {
-    let query = everything(ctx, at.entity);
-    let (mut body, etag) = written(tx, ctx, at, &query, type_sent).await?;
+    answered(tx, ctx, at, &everything(ctx, at.entity), type_sent).await
+}
+
+/// The answer to a command: what `query` asks for of the entity that `at` leads to, as for [`written`].
+pub(crate) async fn answered(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &Target,
+    query: &Query,
+    type_sent: Option<&str>,
+) -> Result<Created, Error> {
+    let (mut body, etag) = written(tx, ctx, at, query, type_sent).await?;
     body.push(b'}');
     Ok(Created { body, etag, location: format!("{}/{}", ctx.root, at.url) })
 }

@@ -57,7 +57,7 @@ impl Progress {
     /// Of a session.
     pub(crate) fn of(session: &Session) -> Progress {
         Progress {
-            expires: DateTimeOffset { ticks: session.expires, offset_minutes: 0 },
+            expires: DateTimeOffset::utc(session.expires),
             missing: session.received.missing(session.size.unsigned_abs()),
         }
     }
@@ -77,7 +77,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, item: &Field) -> Result<Opened
         })
         .await?;
     let url = format!("{}/upload/{id}?token={token}", ctx.origin());
-    Ok(Opened { url, expires: DateTimeOffset { ticks: expires, offset_minutes: 0 } })
+    Ok(Opened { url, expires: DateTimeOffset::utc(expires) })
 }
 
 /// The session that is asked for, its post still unknown.
@@ -407,10 +407,7 @@ async fn attach(
     posts::after(tx, ctx, &access, &post, Touched::Attachments).await?;
     uploads::delete(tx, group, session.id).await?;
     let at = target(access, group, post.thread, post.id, attachment.id)?;
-    let (mut body, etag) = read::written(tx, ctx, &at, &without_content(), None).await?;
-    body.push(b'}');
-    let location = format!("{}/{}", ctx.root, at.url);
-    Ok(Created { body, etag, location })
+    read::answered(tx, ctx, &at, &without_content(), None).await
 }
 
 /// An attachment's own address.

@@ -350,14 +350,9 @@ fn expansions_and_lambdas_need_the_scopes_of_what_they_show() {
 /// processes change the same group in turn.
 #[test]
 fn access_that_another_process_takes_away_is_gone_at_once() {
-    let first = Server::durable();
-    if !first.on_postgres() {
-        // One process alone has a SQLite file.
-        return;
-    }
-    let second = first.beside();
+    let Some((first, second)) = Server::two() else { return };
     let (ada, bo) = (first.user("ada@example.org"), first.user("bo@example.org"));
-    let at_second = |client: &Client| Client { address: second.address.clone(), ..client.clone() };
+    let at_second = |client: &Client| client.at(&second);
     let group = ada.group("readers", "Private");
     let bo_id = bo.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
     let members = format!("/v1.0/groups/{group}/members");

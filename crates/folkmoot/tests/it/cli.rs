@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{BINARY, Client, Server, folkmoot};
+use crate::support::{BINARY, Server, folkmoot};
 
 #[test]
 fn commands_work_with_a_server_and_without_one() {
@@ -169,7 +169,7 @@ fn what_was_stored_is_there_after_a_restart() {
     let [conversation, ..] = ada.talk(&group, "x", "y");
     let server = server.kill_and_restart();
     // The old token is good: the key is kept.
-    let ada = Client { address: server.address.clone(), ..ada };
+    let ada = ada.at(&server);
     let read = ada.get(&format!("/v1.0/groups/{group}/conversations/{conversation}")).ok();
     assert_eq!(read["preview"], "y");
 }

@@ -413,7 +413,7 @@ fn files_that_nothing_refers_to_are_removed_after_a_day() {
     while files(&server) > 1 {
         std::thread::yield_now();
     }
-    let ada = Client { address: server.address.clone(), ..server.user("ada@example.org") };
+    let ada = server.user("ada@example.org");
     let posts = ada.all(&format!("/v1.0/groups/{group}/threads/{kept}/posts?$expand=attachments"));
     assert_eq!(posts[1]["attachments"][0]["size"], 100_000);
     assert_eq!(server.check().status, Some(0));

@@ -33,7 +33,7 @@ fn every_acknowledged_conversation_survives_a_kill_and_none_is_half_there() {
         writer.join().unwrap();
     }
 
-    let ada = Client { address: server.address.clone(), ..ada };
+    let ada = ada.at(&server);
     let path =
         format!("/v1.0/groups/{group}/conversations?$top=1000&$expand=threads($expand=posts)");
     let all = ada.all(&path);

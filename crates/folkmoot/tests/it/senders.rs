@@ -229,14 +229,9 @@ fn another_tenants_people_are_on_no_list() {
 /// Two processes on one database: who may post is known to both at once.
 #[test]
 fn a_list_that_another_process_changes_binds_at_once() {
-    let first = Server::durable();
-    if !first.on_postgres() {
-        // One process alone has a SQLite file.
-        return;
-    }
-    let second = first.beside();
+    let Some((first, second)) = Server::two() else { return };
     let (ada, bo) = (first.user("ada@example.org"), first.user("bo@example.org"));
-    let there = Client { address: second.address.clone(), ..ada.clone() };
+    let there = ada.at(&second);
     let group = ada.group("readers", "Public");
     let path = format!("/v1.0/groups/{group}/conversations");
     let rejected = format!("/v1.0/groups/{group}/rejectedSenders");

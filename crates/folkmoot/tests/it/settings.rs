@@ -325,14 +325,9 @@ fn a_group_is_with_a_mailbox_or_for_security() {
 /// Two processes on one database: what one changes of a group binds the other at once.
 #[test]
 fn a_group_that_another_process_changes_is_changed_at_once() {
-    let first = Server::durable();
-    if !first.on_postgres() {
-        // One process alone has a SQLite file.
-        return;
-    }
-    let second = first.beside();
+    let Some((first, second)) = Server::two() else { return };
     let (ada, bo) = (first.user("ada@example.org"), first.user("bo@example.org"));
-    let there = Client { address: second.address.clone(), ..ada.clone() };
+    let there = ada.at(&second);
     let group = ada.group("readers", "Public");
     let path = format!("/v1.0/groups/{group}/conversations");
     for _ in 0..3 {

@@ -114,7 +114,7 @@ fn the_work_of_a_killed_consumer_is_taken_over() {
     // A server that starts goes on where the one before was.
     ada.talk(first, "another", "y");
     let server = server.kill_and_restart();
-    let bo = Client { address: server.address.clone(), ..bo };
+    let bo = bo.at(&server);
     becomes(&bo, first, 2);
     assert_eq!(server.check().status, Some(0));
 }
@@ -147,7 +147,7 @@ fn the_feed_forgets_what_is_long_ago() {
         }
     }
     assert_eq!(server.number("select max(seq) from tenant_feed"), of_tenant);
-    let ada = Client { address: server.address.clone(), ..ada };
+    let ada = ada.at(&server);
     ada.talk(&group, "on", "x");
     assert_eq!(server.number("select max(seq) from feed"), 18);
     assert_eq!(server.number("select seq from feed_heads"), 18);

@@ -131,7 +131,7 @@ fn servers_that_start_at_once_on_an_empty_database_all_start() {
         let group = ada.group("readers", "Private");
         ada.talk(&group, "x", "y");
         for server in &servers {
-            let ada = crate::support::Client { address: server.address.clone(), ..ada.clone() };
+            let ada = ada.at(server);
             let path = format!("/v1.0/groups/{group}/conversations");
             assert_eq!(ada.get(&path).ok()["value"][0]["preview"], "y");
         }

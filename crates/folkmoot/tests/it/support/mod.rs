@@ -116,8 +116,16 @@ impl Server {
         Server { child, address, data, database, owned: true, ephemeral, _folder: folder }
     }
 
+    /// Two servers on one database, where the tests are run on PostgreSQL: one process alone has a
+    /// SQLite file.
+    pub(crate) fn two() -> Option<(Server, Server)> {
+        let first = Server::durable();
+        let second = first.on_postgres().then(|| first.beside())?;
+        Some((first, second))
+    }
+
     /// Another server on the same database.
-    pub(crate) fn beside(&self) -> Server {
+    fn beside(&self) -> Server {
         Server::on_database(self.database.as_deref().unwrap())
     }
 
@@ -329,6 +337,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The same caller at another server that knows them.
+    pub(crate) fn at(&self, server: &Server) -> Client {
+        Client { address: server.address.clone(), token: self.token.clone() }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], b"")
     }
