@@ -293,3 +293,28 @@ fn a_forward_is_noted_down_for_each_recipient() {
     assert_eq!(it.ada.all(&format!("{}/posts", it.thread)).len(), 1);
     assert_eq!(it.server.number("select count(*) from forwards"), 3);
 }
+
+/// Real Graph shows a hundred posts of a thread and has no link to more.
+#[test]
+fn a_thread_of_more_than_a_hundred_posts_is_read_to_its_end() {
+    let it = talk();
+    let posts = format!("{}/posts", it.thread);
+    let mut sent = vec![it.first.clone()];
+    sent.extend((1..105).map(|at| it.post(&it.bo, &format!("Number {at}"))));
+    let ids = |page: &Value| -> Vec<String> {
+        let all = page["value"].as_array().unwrap().iter();
+        all.map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = it.ada.get(&format!("{posts}?$top=100&$count=true")).ok();
+    assert_eq!((ids(&first).len(), &first["@odata.count"]), (100, &json!(105)));
+    let link = first["@odata.nextLink"].as_str().unwrap();
+    let next = it.ada.get(link.split_once(&it.server.address).unwrap().1).ok();
+    assert!(next.get("@odata.nextLink").is_none(), "{next}");
+    let mut paged = [ids(&first), ids(&next)].concat();
+    let by_twenty = json!({ "value": it.ada.all(&posts) });
+    assert_eq!(ids(&by_twenty), paged);
+    assert_eq!(ids(&it.ada.get(&format!("{posts}?$top=1000")).ok()), paged);
+    paged.sort();
+    sent.sort();
+    assert_eq!(paged, sent);
+}
