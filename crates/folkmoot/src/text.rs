@@ -29,6 +29,12 @@ pub(crate) fn fold(text: &str) -> Cow<'_, str> {
     if is_nfc(&folded) { Cow::Owned(folded) } else { Cow::Owned(folded.nfc().collect()) }
 }
 
+/// The fold of a text that is not in ASCII; the fold of one that is, is its lower case, which a database
+/// knows by itself.
+pub(crate) fn twin(text: &str) -> Option<String> {
+    (!text.is_ascii()).then(|| fold(text).into_owned())
+}
+
 /// The beginning of a text on one line, at most `chars_max` code points.
 pub(crate) fn preview(text: &str, chars_max: usize) -> String {
     let mut preview = String::new();

@@ -4,22 +4,27 @@
 //! nothing in a way that the declaration does not allow. What cannot be done is an error that names
 //! it; nothing is silently dropped.
 
+mod condition;
 mod error;
 mod expression;
+mod function;
 mod member;
 mod path;
 mod query;
+mod scalar;
 
 #[cfg(test)]
 mod tests;
 
+pub use condition::{
+    Arithmetic, Collection, Comparison, Function, Member, Predicate, Scalar, TextTest,
+};
 pub use error::BindError;
 pub use path::bind_path;
 pub use query::bind_query;
 
 use crate::edm::{Action, DerivedType, EntityType, Navigation, Property, Root};
-use crate::syntax::{LambdaKind, Options};
-use crate::value::Value;
+use crate::syntax::Options;
 
 /// A resource path whose every segment is resolved.
 #[derive(Clone, Debug)]
@@ -140,151 +145,4 @@ pub struct OrderKey {
     pub member: Member,
     /// Largest first.
     pub descending: bool,
-}
-
-/// A path to one value: from an entity, or from a lambda's variable, through complex properties.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// Where the path starts: 0 is the entity itself, 1 the variable of the outermost lambda, and so on.
-    pub scope: usize,
-    /// The properties in turn; empty for a lambda variable over primitive elements.
-    pub path: Vec<&'static Property>,
-}
-
-/// A condition; always either true or false, also where a value is null.
-#[derive(Clone, Debug)]
-pub enum Predicate {
-    /// A constant.
-    Constant(bool),
-    /// A Boolean property on its own: true where it is true.
-    Flag(Member),
-    /// Both.
-    And(Box<Predicate>, Box<Predicate>),
-    /// Either.
-    Or(Box<Predicate>, Box<Predicate>),
-    /// Not.
-    Not(Box<Predicate>),
-    /// A member compared with a literal of its type (the literal on the right always: `5 lt a` is
-    /// bound as `a gt 5`); `Value::Null` only with `Eq` and `Ne`.
-    Compare(Member, Comparison, Value),
-    /// Two members of one type compared.
-    CompareMembers(Member, Comparison, Member),
-    /// `member in (…)`, null among the values allowed.
-    In(Member, Vec<Value>),
-    /// A string function with a literal.
-    Text(Member, TextTest, String),
-    /// A lambda.
-    Lambda {
-        /// Any or all.
-        kind: LambdaKind,
-        /// What is gone through.
-        over: Collection,
-        /// The condition on each; its variable is the next scope. Absent for `any()`.
-        body: Option<Box<Predicate>>,
-    },
-}
-
-impl Predicate {
-    /// Whether it has a `not`, a `ne` or an `endswith` anywhere: what no index answers.
-    pub fn negates(&self) -> bool {
-        match self {
-            Predicate::Not(_) | Predicate::Text(_, TextTest::EndsWith, _) => true,
-            Predicate::Compare(_, comparison, _) | Predicate::CompareMembers(_, comparison, _) => {
-                *comparison == Comparison::Ne
-            }
-            Predicate::And(left, right) | Predicate::Or(left, right) => {
-                left.negates() || right.negates()
-            }
-            Predicate::Lambda { body, .. } => body.as_ref().is_some_and(|it| it.negates()),
-            Predicate::Constant(_)
-            | Predicate::Flag(_)
-            | Predicate::In(..)
-            | Predicate::Text(..) => false,
-        }
-    }
-
-    /// `scopes`: the type of each scope, `None` for an element that is a value.
-    fn reach(
-        &self,
-        scopes: &mut Vec<Option<&'static EntityType>>,
-        found: &mut Vec<(&'static EntityType, &'static Navigation)>,
-    ) {
-        match self {
-            Predicate::And(left, right) | Predicate::Or(left, right) => {
-                left.reach(scopes, found);
-                right.reach(scopes, found);
-            }
-            Predicate::Not(inner) => inner.reach(scopes, found),
-            Predicate::Lambda { over, body, .. } => {
-                let target = match over {
-                    Collection::Values(_) => None,
-                    Collection::Entities { scope, navigation } => {
-                        let start = scopes.get(*scope).copied().flatten();
-                        found.extend(start.map(|entity| (entity, *navigation)));
-                        Some((navigation.target)())
-                    }
-                };
-                if let Some(body) = body {
-                    scopes.push(target);
-                    body.reach(scopes, found);
-                    scopes.pop();
-                }
-            }
-            Predicate::Constant(_)
-            | Predicate::Flag(_)
-            | Predicate::Compare(..)
-            | Predicate::CompareMembers(..)
-            | Predicate::In(..)
-            | Predicate::Text(..) => {}
-        }
-    }
-}
-
-/// What a lambda goes through.
-#[derive(Clone, Debug)]
-pub enum Collection {
-    /// A property that is a collection of values: the last of the member's path.
-    Values(Member),
-    /// Related entities of an entity scope.
-    Entities {
-        /// The scope that the navigation starts from.
-        scope: usize,
-        /// The way.
-        navigation: &'static Navigation,
-    },
-}
-
-/// A comparison operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// `eq`
-    Eq,
-    /// `ne`
-    Ne,
-    /// `gt`
-    Gt,
-    /// `ge`
-    Ge,
-    /// `lt`
-    Lt,
-    /// `le`
-    Le,
-}
-
-impl Comparison {
-    /// Whether it asks for more than equality.
-    pub const fn is_ordered(self) -> bool {
-        !matches!(self, Comparison::Eq | Comparison::Ne)
-    }
-}
-
-/// A test of a string against another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextTest {
-    /// `startswith`
-    StartsWith,
-    /// `endswith`
-    EndsWith,
-    /// `contains`
-    Contains,
 }

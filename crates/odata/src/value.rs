@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+mod times;
+
+pub use times::{parse_date, parse_duration, parse_time_of_day};
+
 /// A value of a primitive type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -23,6 +27,12 @@ pub enum Value {
     DateTimeOffset(DateTimeOffset),
     /// `Edm.Binary`
     Binary(Vec<u8>),
+    /// `Edm.Date`: days since 0001-01-01
+    Date(i32),
+    /// `Edm.TimeOfDay`: units of 100 ns since midnight
+    TimeOfDay(i64),
+    /// `Edm.Duration`: units of 100 ns
+    Duration(i64),
 }
 
 /// A literal of a URL (ABNF, `primitiveLiteral`).
@@ -45,13 +55,19 @@ impl fmt::Display for Value {
                 use base64::Engine as _;
                 write!(f, "binary'{}'", base64::prelude::BASE64_URL_SAFE.encode(value))
             }
+            Value::Date(days) => times::write_date(*days, f),
+            Value::TimeOfDay(ticks) => times::write_time_of_day(*ticks, f),
+            Value::Duration(ticks) => times::write_duration(*ticks, f),
         }
     }
 }
 
-const TICKS_A_SECOND: i64 = 10_000_000;
-const TICKS_A_MINUTE: i64 = 60 * TICKS_A_SECOND;
-const TICKS_A_DAY: i64 = 24 * 60 * TICKS_A_MINUTE;
+/// Units of 100 ns in a second.
+pub const TICKS_A_SECOND: i64 = 10_000_000;
+/// Units of 100 ns in a minute.
+pub const TICKS_A_MINUTE: i64 = 60 * TICKS_A_SECOND;
+/// Units of 100 ns in a day.
+pub const TICKS_A_DAY: i64 = 24 * 60 * TICKS_A_MINUTE;
 /// The Julian day number of 0001-01-01.
 const FIRST_DAY: i32 = 1_721_426;
 /// Seconds from 0001-01-01 to 1970-01-01.
@@ -108,10 +124,7 @@ impl DateTimeOffset {
         if seconds > 59 {
             return None;
         }
-        let month = time::Month::try_from(u8::try_from(month).ok()?).ok()?;
-        let day = u8::try_from(day).ok()?;
-        let date = time::Date::from_calendar_date(i32::try_from(year).ok()?, month, day).ok()?;
-        let days = i64::from(date.to_julian_day() - FIRST_DAY);
+        let days = i64::from(days(year, month, day)?);
         let local =
             days * TICKS_A_DAY + (hour * 3_600 + minute * 60 + seconds) * TICKS_A_SECOND + fraction;
         let ticks = local - i64::from(offset_minutes) * TICKS_A_MINUTE;
@@ -123,9 +136,7 @@ impl DateTimeOffset {
     pub fn write(&self, out: &mut Vec<u8>) {
         let local = self.ticks + i64::from(self.offset_minutes) * TICKS_A_MINUTE;
         let (days, in_day) = (local.div_euclid(TICKS_A_DAY), local.rem_euclid(TICKS_A_DAY));
-        let day = i32::try_from(days).ok().and_then(|it| it.checked_add(FIRST_DAY));
-        let date = day.and_then(|it| time::Date::from_julian_day(it).ok());
-        let date = date.unwrap_or(if days < 0 { time::Date::MIN } else { time::Date::MAX });
+        let date = date(days);
         let (seconds, fraction) = (in_day / TICKS_A_SECOND, in_day % TICKS_A_SECOND);
         digits(out, date.year().unsigned_abs().into(), 4);
         let rest = [
@@ -164,6 +175,20 @@ impl fmt::Display for DateTimeOffset {
         self.write(&mut text);
         f.write_str(&String::from_utf8_lossy(&text))
     }
+}
+
+/// The days from 0001-01-01 to a date, where there is such a date.
+fn days(year: i64, month: i64, day: i64) -> Option<i32> {
+    let month = time::Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let (year, day) = (i32::try_from(year).ok()?, u8::try_from(day).ok()?);
+    Some(time::Date::from_calendar_date(year, month, day).ok()?.to_julian_day() - FIRST_DAY)
+}
+
+/// The date so many days after 0001-01-01, or the nearest one that can be written.
+fn date(days: i64) -> time::Date {
+    let day = i32::try_from(days).ok().and_then(|it| it.checked_add(FIRST_DAY));
+    let date = day.and_then(|it| time::Date::from_julian_day(it).ok());
+    date.unwrap_or(if days < 0 { time::Date::MIN } else { time::Date::MAX })
 }
 
 /// The number of exactly `width` digits at a place.

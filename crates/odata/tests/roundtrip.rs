@@ -37,6 +37,9 @@ fn literal() -> impl Strategy<Value = Value> {
         any::<f64>().prop_filter("a number", |it| it.is_finite()).prop_map(Value::Double),
         ".{0,12}".prop_map(Value::String),
         any::<[u8; 16]>().prop_map(Value::Guid),
+        (-366..3_652_059).prop_map(Value::Date),
+        (0..864_000_000_000_i64).prop_map(Value::TimeOfDay),
+        (-i64::MAX..=i64::MAX).prop_map(Value::Duration),
         prop::sample::select(&TIMES[..])
             .prop_map(|it| Value::DateTimeOffset(DateTimeOffset::parse(it).unwrap())),
     ]
@@ -66,6 +69,9 @@ fn expression() -> impl Strategy<Value = Expression> {
             }),
             (boxed(), vec(inner.clone(), 0..4))
                 .prop_map(|(item, list)| Expression::In { item, list }),
+            (boxed(), member_path())
+                .prop_map(|(item, collection)| Expression::InCollection { item, collection }),
+            vec(inner.clone(), 0..4).prop_map(Expression::List),
             (name(), vec(inner.clone(), 0..4))
                 .prop_map(|(name, arguments)| Expression::Call { name, arguments }),
             (member_path(), kind, name(), boxed()).prop_map(|(path, kind, variable, body)| {

@@ -37,8 +37,9 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     let query = parts.uri.query().unwrap_or_default();
     let mut options =
         syntax::parse_query(query, &limits::URL).map_err(|it| Error::Url(it.to_string()))?;
-    // What is asked for by $format and not by the head is not part of the question.
-    let keep = keep.filter(|_| options.format.is_none());
+    let timed = options.put_now(ctx.now());
+    // What is asked for by $format and not by the head is not part of the question, nor is the time.
+    let keep = keep.filter(|_| options.format.is_none() && !timed);
     // A count is text and an attachment what it is, whatever is accepted (part 1, section 11.2.9).
     let accepted = match path.steps.last() {
         Some(Step::Count | Step::Value) => accepted.or(Some(Metadata::Minimal)),

@@ -8,7 +8,7 @@ use odata::edm::{
     Type,
 };
 
-use super::shared::{ATTACHMENT_ITEM, id, text};
+use super::shared::{ATTACHMENT_ITEM, id, text, wide};
 use super::{Source, entity};
 
 const FILE: &[&str] = &["fileAttachment"];
@@ -34,21 +34,21 @@ entity! {
         Property::int32("size").required().filterable().sortable() => Source::Int("size");
         Property::boolean("isInline").required().filterable().sortable()
             => Source::Bool("is_inline");
-        Property::string("contentId").only(FILE) => Source::Shown("content_id");
-        Property::string("contentLocation").only(FILE) => Source::Null;
+        Property::string("contentId").filterable().only(FILE) => wide!("content_id");
+        Property::string("contentLocation").filterable().only(FILE) => Source::Null;
         Property::binary("contentBytes").only(FILE) => Source::Blob("hash");
         Property::document("item", &OUTLOOK_ITEM).only(ITEM) => Source::Document("item");
-        Property::string("sourceUrl").only(REFERENCE).published(Published::Beta)
-            => Source::Shown("source_url");
-        Property::enumeration("providerType", &PROVIDER).only(REFERENCE).published(Published::Beta)
-            => Source::Shown("provider_type");
-        Property::string("thumbnailUrl").only(REFERENCE).published(Published::Beta)
-            => Source::Shown("thumbnail_url");
-        Property::string("previewUrl").only(REFERENCE).published(Published::Beta)
-            => Source::Shown("preview_url");
-        Property::enumeration("permission", &PERMISSION).only(REFERENCE).published(Published::Beta)
-            => Source::Shown("permission");
-        Property::boolean("isFolder").only(REFERENCE).published(Published::Beta)
+        Property::string("sourceUrl").filterable().only(REFERENCE).published(Published::Beta)
+            => wide!("source_url");
+        Property::enumeration("providerType", &PROVIDER).filterable().only(REFERENCE).published(Published::Beta)
+            => Source::Exact("provider_type");
+        Property::string("thumbnailUrl").filterable().only(REFERENCE).published(Published::Beta)
+            => wide!("thumbnail_url");
+        Property::string("previewUrl").filterable().only(REFERENCE).published(Published::Beta)
+            => wide!("preview_url");
+        Property::enumeration("permission", &PERMISSION).filterable().only(REFERENCE).published(Published::Beta)
+            => Source::Exact("permission");
+        Property::boolean("isFolder").filterable().only(REFERENCE).published(Published::Beta)
             => Source::Bool("is_folder");
     }
     navigations: {}

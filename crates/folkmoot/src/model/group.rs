@@ -59,55 +59,55 @@ entity! {
     order: &[],
     properties: {
         id() => Source::Id("id");
-        Property::date_time("deletedDateTime").from("directoryObject")
+        Property::date_time("deletedDateTime").filterable().from("directoryObject")
             => Source::Time { at: "deleted_at", offset: None };
-        Property::string("classification") => Source::Null;
+        Property::string("classification").filterable() => Source::Null;
         Property::date_time("createdDateTime").filterable().sortable()
             => Source::Time { at: "created_at", offset: None };
-        Property::string("creationOptions").many() => EMPTY;
+        Property::string("creationOptions").many().filterable() => EMPTY;
         Property::string("description").filterable().sortable() => text!("description");
         Property::string("displayName").filterable().sortable() => text!("display_name");
-        Property::date_time("expirationDateTime") => Source::Null;
+        Property::date_time("expirationDateTime").filterable() => Source::Null;
         Property::string("groupTypes").many().filterable()
             => json!("group_types");
-        Property::boolean("isAssignableToRole") => Source::Null;
+        Property::boolean("isAssignableToRole").filterable() => Source::Null;
         Property::string("mail").filterable().sortable() => text!("mail");
         Property::boolean("mailEnabled").filterable() => Source::Bool("is_unified");
         Property::string("mailNickname").filterable().sortable() => text!("mail_nickname");
-        Property::string("membershipRule") => Source::Null;
-        Property::string("membershipRuleProcessingState") => Source::Null;
-        Property::string("onPremisesDomainName") => Source::Null;
-        Property::date_time("onPremisesLastSyncDateTime") => Source::Null;
-        Property::string("onPremisesNetBiosName") => Source::Null;
-        Property::string("onPremisesSamAccountName") => Source::Null;
-        Property::string("onPremisesSecurityIdentifier") => Source::Null;
-        Property::boolean("onPremisesSyncEnabled") => Source::Null;
-        Property::string("preferredDataLocation") => Source::Null;
-        Property::string("preferredLanguage") => Source::Null;
+        Property::string("membershipRule").filterable() => Source::Null;
+        Property::string("membershipRuleProcessingState").filterable() => Source::Null;
+        Property::string("onPremisesDomainName").filterable() => Source::Null;
+        Property::date_time("onPremisesLastSyncDateTime").filterable() => Source::Null;
+        Property::string("onPremisesNetBiosName").filterable() => Source::Null;
+        Property::string("onPremisesSamAccountName").filterable() => Source::Null;
+        Property::string("onPremisesSecurityIdentifier").filterable() => Source::Null;
+        Property::boolean("onPremisesSyncEnabled").filterable() => Source::Null;
+        Property::string("preferredDataLocation").filterable() => Source::Null;
+        Property::string("preferredLanguage").filterable() => Source::Null;
         Property::string("proxyAddresses").many().filterable() => json!("proxy_addresses");
         Property::date_time("renewedDateTime").filterable().sortable()
             => Source::Time { at: "created_at", offset: None };
         Property::string("resourceBehaviorOptions").many().filterable()
             => json!("resource_behavior_options");
-        Property::string("resourceProvisioningOptions").many() => EMPTY;
+        Property::string("resourceProvisioningOptions").many().filterable() => EMPTY;
         Property::boolean("securityEnabled").filterable().sortable()
             => Source::Bool("security_enabled");
-        Property::string("securityIdentifier") => Source::Null;
-        Property::string("theme") => Source::Null;
+        Property::string("securityIdentifier").filterable() => Source::Null;
+        Property::string("theme").filterable() => Source::Null;
         Property::string("visibility").filterable().sortable()
             => text!("visibility");
-        Property::boolean("allowExternalSenders").on_request()
+        Property::boolean("allowExternalSenders").filterable().on_request()
             => Source::Bool("allow_external_senders");
-        Property::boolean("autoSubscribeNewMembers").on_request()
+        Property::boolean("autoSubscribeNewMembers").filterable().on_request()
             => Source::Bool("auto_subscribe_new_members");
-        Property::boolean("hideFromAddressLists").on_request()
+        Property::boolean("hideFromAddressLists").filterable().on_request()
             => Source::Bool("hide_from_address_lists");
-        Property::boolean("hideFromOutlookClients").on_request()
+        Property::boolean("hideFromOutlookClients").filterable().on_request()
             => Source::Bool("hide_from_outlook_clients");
-        Property::boolean("isArchived").on_request() => Source::Null;
-        Property::boolean("isFavorite").on_request() => FAVORITE;
-        Property::boolean("isSubscribedByMail").on_request() => SUBSCRIBED;
-        Property::int32("unseenCount").on_request() => UNSEEN;
+        Property::boolean("isArchived").filterable().on_request() => Source::Null;
+        Property::boolean("isFavorite").filterable().on_request() => FAVORITE;
+        Property::boolean("isSubscribedByMail").filterable().on_request() => SUBSCRIBED;
+        Property::int32("unseenCount").filterable().on_request() => UNSEEN;
     }
     navigations: {
         Navigation::many("conversations", || &CONVERSATION.edm) => IN_GROUP;

@@ -65,6 +65,9 @@ pub(crate) enum Source {
     Exact(&'static str),
     /// A text column, compared by its folded twin.
     Text { column: &'static str, folded: &'static str },
+    /// A text column, compared by a folded twin that is null where the text is in ASCII: what is folded
+    /// then is its lower case.
+    Wide { column: &'static str, folded: &'static str },
     /// A text column that is shown and never compared.
     Shown(&'static str),
     /// A boolean column.
@@ -81,8 +84,9 @@ pub(crate) enum Source {
     Complex(&'static [Source]),
     /// What kind of text a body is, as it is stored: answers may show it as another.
     BodyKind(&'static str),
-    /// A body, shown as it is stored or as the kind of text that was asked for.
-    Body { column: &'static str, kind: &'static str },
+    /// A body, shown as it is stored or as the kind of text that was asked for, and compared as it is
+    /// stored, as [`Source::Wide`] is.
+    Body { column: &'static str, kind: &'static str, folded: &'static str },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
     /// A column of JSON text that is shown and never compared, such as a document as it was sent.
@@ -289,16 +293,8 @@ mod tests {
     fn what_filters_or_sorts_can_be_compared() {
         for entity in ENTITIES {
             for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
-                let comparable = !matches!(
-                    source,
-                    Source::Shown(_)
-                        | Source::Document(_)
-                        | Source::BodyKind(_)
-                        | Source::Body { .. }
-                        | Source::Blob(_)
-                        | Source::PerCaller(_)
-                        | Source::Null
-                );
+                let comparable =
+                    !matches!(source, Source::Shown(_) | Source::Document(_) | Source::Blob(_));
                 let named = property.filterable || property.sortable;
                 assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);
             }

@@ -24,21 +24,21 @@ entity! {
             => Source::Time { at: "created_at", offset: None };
         Property::date_time("lastModifiedDateTime").filterable().sortable().from("outlookItem")
             => Source::Time { at: "modified_at", offset: None };
-        Property::key("changeKey").from("outlookItem") => Source::ChangeKey;
+        Property::key("changeKey").filterable().from("outlookItem") => Source::ChangeKey;
         Property::string("categories").many().filterable().from("outlookItem")
             => json!("categories");
         Property::date_time("receivedDateTime").required().filterable().sortable()
             => Source::Time { at: "received_at", offset: Some("received_offset") };
         Property::boolean("hasAttachments").required().filterable().sortable()
             => Source::Bool("has_attachments");
-        Property::complex("body", &ITEM_BODY)
+        Property::complex("body", &ITEM_BODY).filterable()
             => Source::Complex(&[
                 Source::BodyKind("body_type"),
-                Source::Body { column: "body", kind: "body_type" },
+                Source::Body { column: "body", kind: "body_type", folded: "body_folded" },
             ]);
-        Property::complex("from", &RECIPIENT).required().filterable()
+        Property::complex("from", &RECIPIENT).required().filterable().sortable()
             => recipient!("from_name", "from_address");
-        Property::complex("sender", &RECIPIENT).filterable()
+        Property::complex("sender", &RECIPIENT).filterable().sortable()
             => recipient!("sender_name", "sender_address");
         Property::key("conversationThreadId").filterable().on_request()
             => Source::Id("thread_id");

@@ -16,17 +16,23 @@ pub(super) static BODY_TYPE: EnumType =
 
 pub(super) static EMAIL_ADDRESS: ComplexType = ComplexType {
     name: "emailAddress",
-    properties: &[Property::string("name").filterable(), Property::string("address").filterable()],
+    properties: &[
+        Property::string("name").filterable().sortable(),
+        Property::string("address").filterable().sortable(),
+    ],
 };
 
 pub(super) static RECIPIENT: ComplexType = ComplexType {
     name: "recipient",
-    properties: &[Property::complex("emailAddress", &EMAIL_ADDRESS).filterable()],
+    properties: &[Property::complex("emailAddress", &EMAIL_ADDRESS).filterable().sortable()],
 };
 
 pub(super) static ITEM_BODY: ComplexType = ComplexType {
     name: "itemBody",
-    properties: &[Property::enumeration("contentType", &BODY_TYPE), Property::string("content")],
+    properties: &[
+        Property::enumeration("contentType", &BODY_TYPE).filterable(),
+        Property::string("content").filterable(),
+    ],
 };
 
 pub(super) static ATTACHMENT_TYPE: EnumType =
@@ -73,6 +79,14 @@ macro_rules! text {
     };
 }
 pub(super) use text;
+
+/// A text column whose folded twin is kept where it is not in ASCII.
+macro_rules! wide {
+    ($column:literal) => {
+        $crate::model::Source::Wide { column: $column, folded: concat!($column, "_folded") }
+    };
+}
+pub(super) use wide;
 
 /// A column of JSON text beside its folded twin.
 macro_rules! json {

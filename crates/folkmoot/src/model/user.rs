@@ -19,49 +19,49 @@ entity! {
     order: &[],
     properties: {
         id() => Source::Id("id");
-        Property::date_time("deletedDateTime").on_request().from("directoryObject")
+        Property::date_time("deletedDateTime").filterable().on_request().from("directoryObject")
             => Source::Null;
-        Property::string("businessPhones").many() => EMPTY;
+        Property::string("businessPhones").many().filterable() => EMPTY;
         Property::string("displayName").filterable().sortable() => text!("display_name");
         Property::string("givenName").filterable().sortable() => text!("given_name");
-        Property::string("jobTitle") => Source::Null;
+        Property::string("jobTitle").filterable() => Source::Null;
         Property::string("mail").filterable().sortable() => text!("mail");
-        Property::string("mobilePhone") => Source::Null;
-        Property::string("officeLocation") => Source::Null;
-        Property::string("preferredLanguage") => Source::Null;
+        Property::string("mobilePhone").filterable() => Source::Null;
+        Property::string("officeLocation").filterable() => Source::Null;
+        Property::string("preferredLanguage").filterable() => Source::Null;
         Property::string("surname").filterable().sortable() => text!("surname");
         Property::string("userPrincipalName").filterable().sortable()
             => text!("user_principal_name");
         Property::date_time("createdDateTime").filterable().sortable().on_request()
             => Source::Time { at: "created_at", offset: None };
-        Property::string("companyName").on_request() => Source::Null;
-        Property::string("country").on_request() => Source::Null;
-        Property::string("department").on_request() => Source::Null;
-        Property::string("aboutMe").on_request() => Source::Null;
-        Property::string("city").on_request() => Source::Null;
-        Property::string("employeeId").on_request() => Source::Null;
-        Property::string("employeeType").on_request() => Source::Null;
-        Property::string("faxNumber").on_request() => Source::Null;
-        Property::string("legalAgeGroupClassification").on_request() => Source::Null;
-        Property::string("mailNickname").on_request() => Source::Null;
-        Property::string("onPremisesDistinguishedName").on_request() => Source::Null;
-        Property::string("onPremisesDomainName").on_request() => Source::Null;
-        Property::string("onPremisesImmutableId").on_request() => Source::Null;
-        Property::string("onPremisesSamAccountName").on_request() => Source::Null;
-        Property::string("onPremisesSecurityIdentifier").on_request() => Source::Null;
-        Property::string("onPremisesUserPrincipalName").on_request() => Source::Null;
-        Property::string("passwordPolicies").on_request() => Source::Null;
-        Property::string("postalCode").on_request() => Source::Null;
-        Property::string("preferredDataLocation").on_request() => Source::Null;
-        Property::string("state").on_request() => Source::Null;
-        Property::string("streetAddress").on_request() => Source::Null;
-        Property::string("usageLocation").on_request() => Source::Null;
-        Property::boolean("accountEnabled").on_request() => YES;
-        Property::boolean("onPremisesSyncEnabled").on_request() => Source::Null;
-        Property::string("imAddresses").many().on_request() => EMPTY;
-        Property::string("otherMails").many().on_request() => EMPTY;
-        Property::string("proxyAddresses").many().on_request() => EMPTY;
-        Property::string("userType").on_request()
+        Property::string("companyName").filterable().on_request() => Source::Null;
+        Property::string("country").filterable().on_request() => Source::Null;
+        Property::string("department").filterable().on_request() => Source::Null;
+        Property::string("aboutMe").filterable().on_request() => Source::Null;
+        Property::string("city").filterable().on_request() => Source::Null;
+        Property::string("employeeId").filterable().on_request() => Source::Null;
+        Property::string("employeeType").filterable().on_request() => Source::Null;
+        Property::string("faxNumber").filterable().on_request() => Source::Null;
+        Property::string("legalAgeGroupClassification").filterable().on_request() => Source::Null;
+        Property::string("mailNickname").filterable().on_request() => Source::Null;
+        Property::string("onPremisesDistinguishedName").filterable().on_request() => Source::Null;
+        Property::string("onPremisesDomainName").filterable().on_request() => Source::Null;
+        Property::string("onPremisesImmutableId").filterable().on_request() => Source::Null;
+        Property::string("onPremisesSamAccountName").filterable().on_request() => Source::Null;
+        Property::string("onPremisesSecurityIdentifier").filterable().on_request() => Source::Null;
+        Property::string("onPremisesUserPrincipalName").filterable().on_request() => Source::Null;
+        Property::string("passwordPolicies").filterable().on_request() => Source::Null;
+        Property::string("postalCode").filterable().on_request() => Source::Null;
+        Property::string("preferredDataLocation").filterable().on_request() => Source::Null;
+        Property::string("state").filterable().on_request() => Source::Null;
+        Property::string("streetAddress").filterable().on_request() => Source::Null;
+        Property::string("usageLocation").filterable().on_request() => Source::Null;
+        Property::boolean("accountEnabled").filterable().on_request() => YES;
+        Property::boolean("onPremisesSyncEnabled").filterable().on_request() => Source::Null;
+        Property::string("imAddresses").many().filterable().on_request() => EMPTY;
+        Property::string("otherMails").many().filterable().on_request() => EMPTY;
+        Property::string("proxyAddresses").many().filterable().on_request() => EMPTY;
+        Property::string("userType").filterable().on_request()
             => Source::Constant { json: "\"Member\"", sql: "'member'" };
     }
     navigations: {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an id that is nobody's, or of another tenant, is left out and not told apart.
 
-use odata::bind::{Member, Path, Predicate, Query};
+use odata::bind::{Member, Path, Predicate, Query, Scalar};
 use odata::value::Value;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub(crate) async fn get_by_ids(
     };
     let id = &DIRECTORY_OBJECT.edm.properties[0];
     let query = Query {
-        filter: Some(Predicate::In(Member { scope: 0, path: vec![id] }, ids)),
+        filter: Some(Predicate::In(Scalar::Member(Member { scope: 0, path: vec![id] }), ids)),
         top: Some(limits::IDS_MAX as u64),
         ..read::whole(&DIRECTORY_OBJECT)
     };

@@ -103,7 +103,9 @@ impl From<store::Error> for Error {
                 Error::Later(error)
             }
             store::Error::File(_) if error.is_full() => Error::Later(error),
-            store::Error::Deadline | store::Error::TooManyRows(_) => Error::Inefficient(error),
+            store::Error::Deadline | store::Error::OutOfRange | store::Error::TooManyRows(_) => {
+                Error::Inefficient(error)
+            }
             other => Error::Fault(other),
         }
     }

@@ -222,7 +222,7 @@ impl Ctx {
         self.wanted.metadata != Metadata::None
     }
 
-    fn now(&self) -> DateTimeOffset {
+    pub(crate) fn now(&self) -> DateTimeOffset {
         self.clock.now()
     }
 

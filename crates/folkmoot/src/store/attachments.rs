@@ -11,7 +11,7 @@ use crate::store::blobs::Blob;
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
-use crate::text::fold;
+use crate::text::{fold, twin};
 
 /// An attachment about to be stored.
 #[derive(Clone, Debug)]
@@ -75,9 +75,10 @@ pub(crate) async fn insert(
     };
     let sql = "insert into attachments (group_id, id, post_id, name, name_folded, content_type, \
         content_type_folded, content_id, is_inline, size, hash, modified_at, kind, item, source_url, \
-        provider_type, thumbnail_url, preview_url, permission, is_folder, version) \
+        provider_type, thumbnail_url, preview_url, permission, is_folder, content_id_folded, \
+        source_url_folded, thumbnail_url_folded, preview_url_folded, version) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-        $20, 1)";
+        $20, $21, $22, $23, $24, 1)";
     tx.send(
         sql,
         binds![
@@ -101,6 +102,10 @@ pub(crate) async fn insert(
             reference.preview_url.as_deref(),
             reference.permission.as_deref(),
             reference.is_folder,
+            content_id.and_then(twin),
+            reference.source_url.as_deref().and_then(twin),
+            reference.thumbnail_url.as_deref().and_then(twin),
+            reference.preview_url.as_deref().and_then(twin),
         ],
     )
     .await

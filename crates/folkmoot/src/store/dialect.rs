@@ -11,7 +11,96 @@ pub(crate) enum Db {
     Postgres,
 }
 
+/// A part of a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DatePart {
+    Year,
+    Month,
+    Day,
+}
+
 impl Db {
+    /// How many elements a JSON array column has.
+    pub(super) fn json_length(self, column: &str) -> String {
+        match self {
+            Db::Sqlite => format!("json_array_length({column})"),
+            Db::Postgres => format!("cast(jsonb_array_length({column}::jsonb) as bigint)"),
+        }
+    }
+
+    /// A text that stands by itself.
+    pub(super) fn text(self, placeholder: &str) -> String {
+        match self {
+            Db::Sqlite => placeholder.to_owned(),
+            Db::Postgres => format!("(cast({placeholder} as text) collate \"C\")"),
+        }
+    }
+
+    /// Whether a text has characters that are not in ASCII.
+    pub(super) fn is_wide(self, text: &str) -> String {
+        match self {
+            Db::Sqlite => format!("length(cast({text} as blob)) <> length({text})"),
+            Db::Postgres => format!("octet_length({text}) <> length({text})"),
+        }
+    }
+
+    /// A text without these characters at its ends.
+    pub(super) fn trim(self, text: &str, characters: &str) -> String {
+        match self {
+            Db::Sqlite => format!("trim({text}, {characters})"),
+            Db::Postgres => format!("btrim({text}, {characters})"),
+        }
+    }
+
+    /// Whether a text has no other characters than the ten digits.
+    pub(super) fn all_digits(self, text: &str) -> String {
+        match self {
+            Db::Sqlite => format!("{text} not glob '*[^0-9]*'"),
+            Db::Postgres => format!("{text} !~ '[^0-9]'"),
+        }
+    }
+
+    /// The largest whole number that is no larger than a number with a fraction, which is written more
+    /// than once.
+    pub(super) fn floor(self, number: &str) -> String {
+        match self {
+            // What is larger has no fraction, and may not fit into an integer.
+            Db::Sqlite => format!(
+                "(case when abs({number}) < 4503599627370496.0 then cast({number} as integer) \
+                 - ({number} < cast({number} as integer)) else {number} end)"
+            ),
+            Db::Postgres => format!("floor({number})"),
+        }
+    }
+
+    /// A part of the date that is so many days after 0001-01-01, or before it in the year 0.
+    pub(super) fn date_part(self, part: DatePart, days: &str) -> String {
+        match self {
+            Db::Sqlite => {
+                let format = match part {
+                    DatePart::Year => "%Y",
+                    DatePart::Month => "%m",
+                    DatePart::Day => "%d",
+                };
+                format!(
+                    "cast(strftime('{format}', {days} * 86400 - 62135596800, 'unixepoch') as integer)"
+                )
+            }
+            // Moved by 400 years, since there is no year 0 here.
+            Db::Postgres => {
+                let (field, less) = match part {
+                    DatePart::Year => ("year", 400),
+                    DatePart::Month => ("month", 0),
+                    DatePart::Day => ("day", 0),
+                };
+                format!(
+                    "(cast(extract({field} from date '0001-01-01' + cast({days} + 146097 as integer)) \
+                     as bigint) - {less})"
+                )
+            }
+        }
+    }
+
     /// The elements of a JSON array column as `alias.value`.
     pub(super) fn json_elements(self, column: &str, alias: &str) -> String {
         match self {

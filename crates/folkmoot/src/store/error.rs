@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// The read was stopped at its deadline.
     #[error("the read took longer than its time limit")]
     Deadline,
+    /// A number that the read computes is larger than 64 bits hold.
+    #[error("a number that the query computes is larger than 64 bits hold")]
+    OutOfRange,
     /// The read would return more rows than an answer may hold.
     #[error("the answer would hold more than {0} rows")]
     TooManyRows(usize),

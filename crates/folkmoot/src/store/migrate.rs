@@ -8,10 +8,11 @@ use crate::store::dialect::{self, Db};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::sql::binds;
+use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 7] = [
+const MIGRATIONS: [(&str, &str, &str); 8] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -27,7 +28,17 @@ const MIGRATIONS: [(&str, &str, &str); 7] = [
     ("uploads", UPLOADS, UPLOADS),
     ("post_children", POST_CHILDREN, POST_CHILDREN),
     ("group_settings", GROUP_SETTINGS, GROUP_SETTINGS),
+    ("filters", FILTERS, FILTERS),
 ];
+/// The columns whose twins that one added, by table.
+const TWINS: [(&str, &str); 5] = [
+    ("posts", "body"),
+    ("attachments", "content_id"),
+    ("attachments", "source_url"),
+    ("attachments", "thumbnail_url"),
+    ("attachments", "preview_url"),
+];
+const FILTERS: &str = include_str!("../../migrations/0008_filters.sql");
 const GROUP_SETTINGS: &str = include_str!("../../migrations/0007_group_settings.sql");
 const POST_CHILDREN: &str = include_str!("../../migrations/0006_post_children.sql");
 const UPLOADS: &str = include_str!("../../migrations/0005_uploads.sql");
@@ -57,8 +68,36 @@ pub(super) async fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
         if db == Db::Postgres {
             tx.batch(dialect::PARTITIONS).await?;
         }
+        if *name == "filters" {
+            for (table, column) in TWINS {
+                add_twins(tx, table, column).await?;
+            }
+        }
         let binds = binds![version, *name, clock.now().ticks];
         tx.execute("insert into schema_versions values ($1, $2, $3)", binds).await?;
     }
     Ok(())
+}
+
+/// Fills the column with the folded twins of the texts in `column` that need one, some at a time.
+async fn add_twins(tx: &mut Tx, table: &str, column: &str) -> Result<(), Error> {
+    let select = format!(
+        "select group_id, id, {column} from {table} where {column}_folded is null and {} limit 500",
+        tx.db().is_wide(column)
+    );
+    let update = format!("update {table} set {column}_folded = $1 where group_id = $2 and id = $3");
+    loop {
+        let mut found = Vec::new();
+        tx.query(&select, &[], |row| {
+            found.push((row.id(0)?, row.id(1)?, text::fold(row.text(2)?).into_owned()));
+            Ok(())
+        })
+        .await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        for (group, id, folded) in found {
+            tx.execute(&update, binds![folded, group, id]).await?;
+        }
+    }
 }

@@ -190,7 +190,9 @@ impl<'q> Node<'q> {
                 use predicate::Kind::{Exact, Folded, Name};
                 matches!(key.operand.kind, Folded | Exact | Name(_))
             }
-            _ => key.operand.kind == predicate::Kind::Plain,
+            _ => {
+                matches!(key.operand.kind, predicate::Kind::Plain | predicate::Kind::Version)
+            }
         };
         self.keys.len() == key.len() && self.keys.iter().zip(key).all(fits)
     }

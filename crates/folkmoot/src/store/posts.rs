@@ -12,7 +12,7 @@ use crate::store::error::Error;
 use crate::store::index::{self, Tokens};
 use crate::store::post_children::{self, NewExtension, NewMention, NewProperty};
 use crate::store::sql::binds;
-use crate::text::fold;
+use crate::text::{fold, twin};
 
 /// A name and a mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<()
         categories, categories_folded, body_type, body, from_name, from_name_folded, \
         from_address, from_address_folded, sender_name, sender_name_folded, sender_address, \
         sender_address_folded, new_participants, new_participants_folded, extra, author, app, \
-        importance, version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14, \
-        $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, 1)";
+        importance, body_folded, version) values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, \
+        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, 1)";
     tx.send(
         sql,
         binds![
@@ -96,6 +96,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: &NewPost<'_>, now: i64) -> Result<()
             it.author,
             it.app.as_deref(),
             it.importance,
+            twin(it.body),
         ],
     )
     .await?;
@@ -225,8 +226,9 @@ pub(crate) async fn edit(
     let sql = "update posts set body_type = coalesce($1, body_type), body = coalesce($2, body), \
         categories = coalesce($3, categories), categories_folded = coalesce($4, categories_folded), \
         importance = coalesce($5, importance), extra = case when $6 then $7 else extra end, \
-        edited_at = coalesce($8, edited_at), modified_at = $9, version = version + 1 \
-        where group_id = $10 and id = $11";
+        edited_at = coalesce($8, edited_at), modified_at = $9, \
+        body_folded = case when $10 then $11 else body_folded end, version = version + 1 \
+        where group_id = $12 and id = $13";
     let folded = edit.categories.map(|it| fold(it).into_owned());
     tx.send(
         sql,
@@ -240,6 +242,8 @@ pub(crate) async fn edit(
             edit.extra.as_ref().and_then(Option::as_deref),
             says.then_some(now),
             now,
+            edit.body.is_some(),
+            edit.body.and_then(twin),
             group,
             id
         ],

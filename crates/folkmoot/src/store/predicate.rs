@@ -3,14 +3,16 @@
 //! **Invariant:** a condition is true or false and never null, as [`Predicate`] is: under a `not`,
 //! each comparison of something that can be null is closed by `is true`. No user's text is in the SQL.
 
-use odata::bind::{Collection, Comparison, Member, Predicate, TextTest};
-use odata::edm::{Property, Type};
+use odata::bind::{Collection, Comparison, Member, Predicate, Scalar, TextTest};
+use odata::edm::{Primitive, Property, Type};
 use odata::syntax::LambdaKind;
 use odata::value::Value;
 
 use crate::access::Access;
 use crate::model::{Entity, Source, entity_of};
 use crate::store::plan;
+use crate::store::render::version_of;
+use crate::store::scalar::{Known, Want};
 use crate::store::sql::{Bind, Statement};
 use crate::text::fold;
 
@@ -36,12 +38,14 @@ pub(super) enum Kind {
     Name(&'static str),
     /// An id.
     Id,
+    /// A version, which literals give as the change key that shows it.
+    Version,
     /// Anything else: the value itself.
     Plain,
 }
 
 /// What a name of the expression stands for.
-enum Scope {
+pub(super) enum Scope {
     /// A row of an entity, under this alias; whether it is in the group that the access is to, or is
     /// it.
     Entity(&'static Entity, String, bool),
@@ -63,38 +67,56 @@ pub(super) fn write(
     writer.predicate(predicate, false);
 }
 
-/// The column that `member` of an entity at `alias` is compared and sorted by.
-pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Property]) -> Operand {
-    let mut nullable = false;
+/// Where the last property of a path comes from.
+pub(super) fn source_of(entity: &'static Entity, path: &[&'static Property]) -> Source {
     let mut source = Source::Null;
     for (depth, property) in path.iter().enumerate() {
-        nullable |= property.nullable;
         source = match (depth, source) {
             (0, _) => entity.source(property),
             (_, Source::Complex(parts)) => part(path[depth - 1], property, parts),
             _ => Source::Null,
         };
     }
+    source
+}
+
+/// The column that `member` of an entity at `alias` is compared and sorted by.
+pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Property]) -> Operand {
+    let nullable = path.iter().any(|it| it.nullable);
     let column = |name: &str| format!("{alias}.{name}");
-    let (sql, kind) = match source {
+    let (sql, kind) = match source_of(entity, path) {
         Source::Id(name) => (column(name), Kind::Id),
         Source::Name { folded, prefix, .. } => (column(folded), Kind::Name(prefix)),
-        Source::Exact(name) => (column(name), Kind::Exact),
+        Source::Exact(name) | Source::BodyKind(name) => (column(name), Kind::Exact),
         Source::Text { folded, .. } | Source::Json { folded, .. } => (column(folded), Kind::Folded),
+        // What has no twin is in ASCII, of which both databases have the lower case alike.
+        Source::Wide { column: text, folded } | Source::Body { column: text, folded, .. } => {
+            let sql = format!("coalesce({}, lower({}))", column(folded), column(text));
+            (sql, Kind::Folded)
+        }
         Source::Bool(name) | Source::Int(name) | Source::Time { at: name, .. } => {
             (column(name), Kind::Plain)
         }
+        Source::ChangeKey => (column("version"), Kind::Version),
         Source::Constant { sql, .. } => (sql.to_owned(), Kind::Folded),
+        Source::PerCaller(expression) => {
+            let sql = expression.replace("t0.", &format!("{alias}."));
+            match path.last().map(|it| it.ty) {
+                Some(Type::Primitive(Primitive::Boolean)) => (sql, Kind::Plain),
+                _ => (format!("cast({sql} as bigint)"), Kind::Plain),
+            }
+        }
+        Source::Null => match path.last().map(|it| it.ty) {
+            Some(Type::Primitive(Primitive::Boolean)) => {
+                ("cast(null as boolean)".into(), Kind::Plain)
+            }
+            Some(Type::Primitive(Primitive::String)) => ("cast(null as text)".into(), Kind::Folded),
+            _ => ("cast(null as bigint)".into(), Kind::Plain),
+        },
         // The model's tests see to it that these are never named in a filter.
-        Source::Null
-        | Source::Shown(_)
-        | Source::ChangeKey
-        | Source::Complex(_)
-        | Source::PerCaller(_)
-        | Source::Document(_)
-        | Source::BodyKind(_)
-        | Source::Body { .. }
-        | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
+        Source::Shown(_) | Source::Complex(_) | Source::Document(_) | Source::Blob(_) => {
+            ("null".to_owned(), Kind::Plain)
+        }
     };
     Operand { sql, kind, nullable }
 }
@@ -112,6 +134,7 @@ pub(super) fn literal(kind: Kind, value: &Value) -> Option<Bind<'static>> {
         (_, Value::Null) => Bind::Null,
         (Kind::Id, Value::String(text)) => Bind::Id(crate::ids::parse(text)?),
         (Kind::Id, _) => return None,
+        (Kind::Version, Value::String(text)) => Bind::Int(version_of(text)?),
         (Kind::Name(prefix), Value::String(text)) => Bind::from(folded_name(text, prefix)),
         (Kind::Folded, Value::String(text)) => Bind::from(fold(text).into_owned()),
         (_, Value::String(text)) => Bind::from(text.clone()),
@@ -121,6 +144,8 @@ pub(super) fn literal(kind: Kind, value: &Value) -> Option<Bind<'static>> {
         (_, Value::DateTimeOffset(value)) => Bind::Int(value.ticks),
         (_, Value::Guid(bytes)) => Bind::Id(uuid::Uuid::from_bytes(*bytes)),
         (_, Value::Binary(bytes)) => Bind::Bytes(bytes.clone().into()),
+        (_, Value::Date(days)) => Bind::Int((*days).into()),
+        (_, Value::TimeOfDay(ticks) | Value::Duration(ticks)) => Bind::Int(*ticks),
     })
 }
 
@@ -135,10 +160,10 @@ pub(super) fn folded_name(text: &str, prefix: &str) -> String {
     fold(name.unwrap_or(text)).into_owned()
 }
 
-struct Writer<'w> {
-    sql: &'w mut Statement,
-    access: &'w Access,
-    scopes: Vec<Scope>,
+pub(super) struct Writer<'w> {
+    pub(super) sql: &'w mut Statement,
+    pub(super) access: &'w Access,
+    pub(super) scopes: Vec<Scope>,
 }
 
 impl Writer<'_> {
@@ -157,26 +182,36 @@ impl Writer<'_> {
             }
             Predicate::Flag(member) => {
                 let operand = self.operand(member);
+                let sql = self.with_caller(operand.sql);
                 self.closed(negated && operand.nullable, |it| {
-                    it.sql.push(&operand.sql).push(" = ").bind(true);
+                    it.sql.push(&sql).push(" = ").bind(true);
                 });
             }
-            Predicate::Compare(member, comparison, value) => {
-                self.compare(member, *comparison, value, negated);
+            Predicate::Same(left, right) => {
+                self.sql.push("((");
+                self.predicate(left, true);
+                self.sql.push(") = (");
+                self.predicate(right, true);
+                self.sql.push("))");
             }
-            Predicate::CompareMembers(left, comparison, right) => {
-                let (left, right) = (self.operand(left), self.operand(right));
-                let nullable = left.nullable || right.nullable;
-                let sign = sign(*comparison, nullable);
-                self.closed(negated && nullable, |it| {
-                    it.sql.push(&left.sql).push(sign).push(&right.sql);
-                });
+            Predicate::OfKind(scope, kind) => {
+                if let Scope::Entity(_, alias, _) = &self.scopes[*scope] {
+                    self.sql.push(alias).push(".kind = ").bind(*kind as i64);
+                }
             }
-            Predicate::In(member, values) => self.within(member, values, negated),
-            Predicate::Text(member, test, text) => {
-                let operand = self.operand(member);
-                self.closed(negated && operand.nullable, |it| it.text(&operand, *test, text));
+            Predicate::Compare(left, comparison, Scalar::Literal(value)) => {
+                self.compare(left, *comparison, value, negated);
             }
+            Predicate::Compare(left, comparison, right) => {
+                self.compare_both(left, *comparison, right, negated);
+            }
+            Predicate::In(item, values) => self.within(item, values, negated),
+            Predicate::Text(text, test, Scalar::Literal(Value::String(part))) => {
+                let Known { kind, nullable } = self.known(text);
+                let text = self.scalar(text, Want::Compared);
+                self.closed(negated && nullable, |it| it.text(&text, kind, *test, part));
+            }
+            Predicate::Text(text, test, part) => self.texts(text, *test, part, negated),
             Predicate::Lambda { kind, over, body } => self.lambda(*kind, over, body.as_deref()),
         }
     }
@@ -195,86 +230,127 @@ impl Writer<'_> {
         self.sql.push(if close { ") is true)" } else { ")" });
     }
 
-    fn compare(&mut self, member: &Member, comparison: Comparison, value: &Value, negated: bool) {
-        let operand = self.operand(member);
-        let Some(value) = literal(operand.kind, value) else {
+    fn compare(&mut self, left: &Scalar, comparison: Comparison, value: &Value, negated: bool) {
+        let Known { kind, nullable } = self.known(left);
+        let Some(value) = literal(kind, value) else {
             // Nothing has an id that is not one.
             self.sql.push(if comparison == Comparison::Ne { "1 = 1" } else { "1 = 0" });
             return;
         };
+        let left = self.scalar(left, Want::Compared);
         if value == Bind::Null {
             let is = if comparison == Comparison::Ne { " is not null" } else { " is null" };
-            self.sql.push("(").push(&operand.sql).push(is).push(")");
+            self.sql.push("(").push(&left).push(is).push(")");
             return;
         }
         // `is distinct from` only where a null can be: an index serves `=` and `<>` alone.
         let sign = match comparison {
             Comparison::Eq => " = ",
-            other => sign(other, operand.nullable),
+            other => sign(other, nullable),
         };
-        self.closed(negated && operand.nullable, |it| {
-            it.sql.push(&operand.sql).push(sign).bind(value);
+        self.closed(negated && nullable, |it| {
+            it.sql.push(&left).push(sign).bind(value);
         });
     }
 
-    fn within(&mut self, member: &Member, values: &[Value], negated: bool) {
-        let operand = self.operand(member);
+    fn compare_both(
+        &mut self,
+        left: &Scalar,
+        comparison: Comparison,
+        right: &Scalar,
+        negated: bool,
+    ) {
+        let (known, other) = (self.known(left), self.known(right));
+        let keys = |kind| matches!(kind, Kind::Id | Kind::Version | Kind::Name(_));
+        if (keys(known.kind) || keys(other.kind)) && known.kind != other.kind {
+            // Keys of different sorts are never equal, and have no order.
+            self.sql.push(if comparison == Comparison::Ne { "1 = 1" } else { "1 = 0" });
+            return;
+        }
+        let nullable = known.nullable || other.nullable;
+        let left = self.scalar(left, Want::Compared);
+        let right = self.scalar(right, Want::Compared);
+        let sign = sign(comparison, nullable);
+        self.closed(negated && nullable, |it| {
+            it.sql.push(&left).push(sign).push(&right);
+        });
+    }
+
+    fn within(&mut self, item: &Scalar, values: &[Value], negated: bool) {
+        let Known { kind, nullable } = self.known(item);
         let null = values.contains(&Value::Null);
+        // Numbers of one kind, if any has a fraction.
+        let real = values.iter().any(|it| matches!(it, Value::Double(_)));
         let values: Vec<_> = values
             .iter()
             .filter(|it| **it != Value::Null)
-            .filter_map(|it| literal(operand.kind, it))
+            .filter_map(|it| literal(kind, it))
+            .map(|it| match it {
+                Bind::Int(value) if real => Bind::Real(value as f64),
+                other => other,
+            })
             .collect();
-        self.sql.push("(");
-        if values.is_empty() {
+        if values.is_empty() && !null {
             self.sql.push("1 = 0");
-        } else {
-            self.closed(negated && operand.nullable, |it| {
-                it.sql.push(&operand.sql).push(" in (");
+            return;
+        }
+        let item = self.scalar(item, Want::Compared);
+        self.sql.push("(");
+        if !values.is_empty() {
+            self.closed(negated && nullable, |it| {
+                it.sql.push(&item).push(" in (");
                 for (at, value) in values.into_iter().enumerate() {
                     it.sql.push(if at > 0 { ", " } else { "" }).bind(value);
                 }
                 it.sql.push(")");
             });
+            self.sql.push(if null { " or " } else { "" });
         }
         if null {
-            self.sql.push(" or ").push(&operand.sql).push(" is null");
+            self.sql.push(&item).push(" is null");
         }
         self.sql.push(")");
     }
 
-    fn text(&mut self, operand: &Operand, test: TextTest, text: &str) {
-        let text = match operand.kind {
-            Kind::Folded | Kind::Name(_) => fold(text).into_owned(),
-            _ => text.to_owned(),
+    /// Tests a text, which is written already, against a part that was sent.
+    fn text(&mut self, text: &str, kind: Kind, test: TextTest, part: &str) {
+        let part = match kind {
+            Kind::Folded | Kind::Name(_) => fold(part).into_owned(),
+            _ => part.to_owned(),
         };
-        if text.is_empty() {
+        if part.is_empty() {
             // Every text starts and ends with the empty one; a null does not.
-            self.sql.push(&operand.sql).push(" is not null");
+            self.sql.push(text).push(" is not null");
             return;
         }
-        self.sql.bind(text);
-        let needle = self.take_bind();
+        let part = self.placeholder(Bind::from(part));
         let condition = match test {
-            TextTest::Contains => {
-                format!("{} > 0", self.sql.db.position(&operand.sql, &needle))
-            }
-            TextTest::StartsWith => {
-                format!("substr({}, 1, length({needle})) = {needle}", operand.sql)
-            }
-            TextTest::EndsWith => {
-                format!("{} = {needle}", self.sql.db.tail(&operand.sql, &needle))
-            }
+            TextTest::Contains => format!("{} > 0", self.sql.db.position(text, &part)),
+            TextTest::StartsWith => format!("substr({text}, 1, length({part})) = {part}"),
+            TextTest::EndsWith => format!("{} = {part}", self.sql.db.tail(text, &part)),
         };
         self.sql.push(&condition);
     }
 
-    /// The placeholder that was just written, taken off the text again.
-    fn take_bind(&mut self) -> String {
-        let placeholder = format!("${}", self.sql.binds.len());
-        let end = self.sql.sql.len() - placeholder.len();
-        self.sql.sql.truncate(end);
-        placeholder
+    /// Tests a text against a part that is another for each row.
+    fn texts(&mut self, text: &Scalar, test: TextTest, part: &Scalar, negated: bool) {
+        let nullable = self.known(text).nullable || self.known(part).nullable;
+        if [text, part].iter().any(|it| matches!(it, Scalar::Literal(Value::Null))) {
+            self.sql.push("1 = 0");
+            return;
+        }
+        let text = self.scalar(text, Want::Compared);
+        let part = self.scalar(part, Want::Compared);
+        let condition = match test {
+            TextTest::Contains => format!("{} > 0", self.sql.db.position(&text, &part)),
+            TextTest::StartsWith => format!("substr({text}, 1, length({part})) = {part}"),
+            TextTest::EndsWith => {
+                format!("substr({text}, length({text}) - length({part}) + 1) = {part}")
+            }
+        };
+        self.closed(negated && nullable, |it| {
+            it.sql.push(&condition);
+        });
     }
 
     fn lambda(&mut self, kind: LambdaKind, over: &Collection, body: Option<&Predicate>) {
@@ -311,7 +387,7 @@ impl Writer<'_> {
         self.sql.push(")");
     }
 
-    fn operand(&self, member: &Member) -> Operand {
+    pub(super) fn operand(&self, member: &Member) -> Operand {
         match &self.scopes[member.scope] {
             Scope::Entity(entity, alias, _) => operand(entity, alias, &member.path),
             Scope::Element(alias) if member.path.is_empty() => {

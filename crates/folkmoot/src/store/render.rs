@@ -117,6 +117,12 @@ pub(crate) fn change_key(version: i64) -> String {
     BASE64_STANDARD.encode(version.to_be_bytes())
 }
 
+/// The version that a change key shows, where it shows one.
+pub(super) fn version_of(change_key: &str) -> Option<i64> {
+    let bytes = BASE64_STANDARD.decode(change_key).ok()?;
+    bytes.try_into().ok().map(i64::from_be_bytes)
+}
+
 /// The ETag of a version.
 pub(crate) fn etag(version: i64) -> String {
     format!("W/\"{}\"", change_key(version))
@@ -248,9 +254,10 @@ impl Program {
             Source::Id(column) => Shape::Id(at(column)),
             Source::Name { column, prefix, .. } => Shape::Name(at(column), prefix),
             Source::Document(column) => Shape::Document { document: at(column), annotations },
-            Source::Exact(column) | Source::Text { column, .. } | Source::Shown(column) => {
-                Shape::Text(at(column))
-            }
+            Source::Exact(column)
+            | Source::Text { column, .. }
+            | Source::Wide { column, .. }
+            | Source::Shown(column) => Shape::Text(at(column)),
             Source::Bool(column) => Shape::Bool(at(column)),
             Source::Int(column) => Shape::Int(at(column)),
             Source::Time { at: instant, offset } => {
@@ -272,7 +279,7 @@ impl Program {
                 None => Shape::Text(at(column)),
                 Some(shown) => Shape::Constant(format!("\"{}\"", shown.name()).into()),
             },
-            Source::Body { column, kind } => match body {
+            Source::Body { column, kind, .. } => match body {
                 None => Shape::Text(at(column)),
                 Some(shown) => Shape::Body { content: at(column), kind: at(kind), shown },
             },

@@ -17,6 +17,7 @@ mod directory;
 mod ephemeral;
 mod examples;
 mod extensions;
+mod filters;
 mod groups;
 mod limits;
 mod metadata_levels;

@@ -4,8 +4,9 @@
 //! as the parentheses, calls and lambdas of the text, which parsing has bounded: chains of `and` and
 //! `or`, which may be long, are gone through in a loop and come out as balanced trees.
 
-use super::member::{Binder, Operand, Range};
-use super::{BindError, Collection, Comparison, Member, Predicate, TextTest};
+use super::member::{Binder, Range};
+use super::scalar::{Ty, Typed};
+use super::{BindError, Collection, Comparison, Member, Predicate, Scalar};
 use crate::edm::{Primitive, Type};
 use crate::syntax::{BinaryOp, Expression, LambdaKind};
 use crate::value::Value;
@@ -14,7 +15,7 @@ type Bound = Result<Predicate, BindError>;
 
 /// One side of a comparison.
 enum Term<'e> {
-    Member(Operand),
+    Value(Typed),
     Literal(&'e Expression),
     Condition(Predicate),
 }
@@ -47,16 +48,26 @@ impl Binder<'_> {
                 }
             }
             Expression::Not(inner) => Ok(Predicate::Not(Box::new(self.predicate(inner)?))),
-            Expression::Negate(_) => Err(self.unsupported("the operator '-'")),
+            Expression::Negate(_) | Expression::List(_) => {
+                Err(BindError::NotCondition(format!("'{expression}'")))
+            }
             Expression::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), .. } => {
                 self.chain(*op, expression)
             }
+            Expression::Binary { op: BinaryOp::Has, left, right } => self.has(left, right),
             Expression::Binary { op, left, right } => match comparison(*op) {
                 Some(op) => self.compare(op, left, right),
-                None => Err(self.unsupported(format!("the operator '{}'", op.word()))),
+                None => Err(BindError::NotCondition(format!("'{expression}'"))),
             },
             Expression::In { item, list } => self.list(item, list),
-            Expression::Call { name, arguments } => self.call(name, arguments),
+            Expression::InCollection { item, collection } => self.holds(collection, item),
+            Expression::Call { name, arguments } => match self.test(name, arguments)? {
+                Some(test) => Ok(test),
+                None => {
+                    self.function(name, arguments, expression.to_string())?;
+                    Err(BindError::NotCondition(format!("'{expression}'")))
+                }
+            },
             Expression::Lambda { path, kind, body } => {
                 let body = body.as_ref().map(|(variable, body)| (variable.as_str(), &**body));
                 self.lambda(path, *kind, body)
@@ -96,12 +107,24 @@ impl Binder<'_> {
 
     fn compare(&mut self, op: Comparison, left: &Expression, right: &Expression) -> Bound {
         match (self.term(left)?, self.term(right)?) {
-            (Term::Member(left), Term::Member(right)) => self.compare_members(left, op, right),
-            (Term::Member(member), Term::Literal(literal)) => {
-                self.compare_literal(member, op, literal)
+            (Term::Value(left), Term::Literal(right)) => self.compare_literal(left, op, right),
+            (Term::Literal(left), Term::Value(right)) => {
+                self.compare_literal(right, flipped(op), left)
             }
-            (Term::Literal(literal), Term::Member(member)) => {
-                self.compare_literal(member, flipped(op), literal)
+            // Null has no type of its own to read the other by.
+            (Term::Literal(Expression::Literal(Value::Null)), Term::Literal(right)) => {
+                let right = self.value(right, "compared")?;
+                let null = Expression::Literal(Value::Null);
+                self.compare_literal(right, flipped(op), &null)
+            }
+            (Term::Literal(left), Term::Literal(literal)) => {
+                let left = self.value(left, "compared")?;
+                self.compare_literal(left, op, literal)
+            }
+            (Term::Value(left), Term::Value(right)) => {
+                self.meet(&left, &right)?;
+                self.comparable(&left, op)?;
+                Ok(Predicate::Compare(left.scalar, op, right.scalar))
             }
             // `contains(a,'b') eq true`, as some query builders write it.
             (
@@ -111,95 +134,91 @@ impl Binder<'_> {
             | (
                 Term::Literal(Expression::Literal(Value::Boolean(wanted))),
                 Term::Condition(condition),
-            ) if matches!(op, Comparison::Eq | Comparison::Ne) => {
+            ) if !op.is_ordered() => {
                 let plain = (op == Comparison::Eq) == *wanted;
                 Ok(if plain { condition } else { Predicate::Not(Box::new(condition)) })
             }
-            (Term::Literal(_), Term::Literal(_)) => {
-                Err(self.unsupported("a comparison without a property"))
+            (Term::Condition(left), Term::Condition(right)) if !op.is_ordered() => {
+                Ok(same(op, left, right))
             }
-            _ => Err(self.unsupported("a condition compared with anything but true or false")),
+            // Null is neither true nor false.
+            (Term::Condition(condition), Term::Value(value))
+            | (Term::Value(value), Term::Condition(condition))
+                if !op.is_ordered() && matches!(value.ty, Ty::Boolean) =>
+            {
+                let (Scalar::Member(member), null) = (&value.scalar, Scalar::Literal(Value::Null))
+                else {
+                    return Err(self.unsupported("a condition compared with a value"));
+                };
+                let flag = Predicate::Flag(member.clone());
+                let known = Predicate::Compare(value.scalar, Comparison::Ne, null);
+                let equal = Predicate::Same(Box::new(condition), Box::new(flag));
+                let equal = Predicate::And(Box::new(known), Box::new(equal));
+                Ok(if op == Comparison::Eq { equal } else { Predicate::Not(Box::new(equal)) })
+            }
+            _ => Err(self.unsupported("a condition compared with anything but a truth value")),
         }
     }
 
     fn term<'e>(&mut self, expression: &'e Expression) -> Result<Term<'e>, BindError> {
         match expression {
-            Expression::Path(path) => Ok(Term::Member(self.operand(path, |it| it.filterable)?)),
             Expression::Literal(_) | Expression::EnumLiteral { .. } => {
                 Ok(Term::Literal(expression))
             }
-            Expression::Binary { op, .. } => {
-                let what = match comparison(*op) {
-                    Some(_) => "a comparison inside another".to_owned(),
-                    None => format!("the operator '{}' inside a comparison", op.word()),
-                };
-                Err(self.unsupported(what))
+            Expression::Path(_) | Expression::Negate(_) | Expression::List(_) => {
+                self.value(expression, "compared").map(Term::Value)
             }
-            other => self.predicate(other).map(Term::Condition),
+            Expression::Binary { op, .. } => match op {
+                BinaryOp::Add
+                | BinaryOp::Sub
+                | BinaryOp::Mul
+                | BinaryOp::Div
+                | BinaryOp::DivBy
+                | BinaryOp::Mod => self.value(expression, "compared").map(Term::Value),
+                _ => self.predicate(expression).map(Term::Condition),
+            },
+            Expression::Call { name, arguments } => match self.test(name, arguments)? {
+                Some(test) => Ok(Term::Condition(test)),
+                None => self.value(expression, "compared").map(Term::Value),
+            },
+            Expression::Not(_)
+            | Expression::In { .. }
+            | Expression::InCollection { .. }
+            | Expression::Lambda { .. } => self.predicate(expression).map(Term::Condition),
         }
     }
 
-    fn compare_literal(&self, operand: Operand, op: Comparison, literal: &Expression) -> Bound {
-        self.scalar(&operand, "compared")?;
-        let value = self.literal(&operand, literal)?;
+    fn compare_literal(&self, of: Typed, op: Comparison, literal: &Expression) -> Bound {
+        let value = self.literal(&of, literal)?;
         // Part 2, section 5.1.1.1: order comparisons with null are false.
         if value == Value::Null && op.is_ordered() {
             return Ok(Predicate::Constant(false));
         }
-        self.comparable(&operand, op)?;
-        Ok(Predicate::Compare(operand.member, op, value))
+        self.comparable(&of, op)?;
+        Ok(Predicate::Compare(of.scalar, op, Scalar::Literal(value)))
     }
 
-    fn compare_members(&self, left: Operand, op: Comparison, right: Operand) -> Bound {
-        self.scalar(&left, "compared")?;
-        self.scalar(&right, "compared")?;
-        let same = match (left.property.ty, right.property.ty) {
-            (Type::Primitive(a), Type::Primitive(b)) => {
-                let whole = |it| matches!(it, Primitive::Int32 | Primitive::Int64);
-                a == b || whole(a) && whole(b)
-            }
-            (Type::Enum(a), Type::Enum(b)) => std::ptr::eq(a, b),
-            _ => false,
+    /// `item has member`: every bit of the member's value is set in the item's (section 5.1.1.1.9).
+    fn has(&mut self, item: &Expression, member: &Expression) -> Bound {
+        let item = self.value(item, "used with 'has'")?;
+        let Ty::Enum(ty) = item.ty else {
+            return Err(self.mismatch(&item, "used with 'has', which takes enum values".to_owned()));
         };
-        if !same {
-            let used =
-                format!("compared with '{}', which is {}", right.text, self.describe(&right));
-            return Err(self.mismatch(&left, used));
-        }
-        self.comparable(&left, op)?;
-        Ok(Predicate::CompareMembers(left.member, op, right.member))
+        let member = self.literal(&item, member)?;
+        let bits = match &member {
+            Value::String(name) => ty.members.iter().find(|(it, _)| it == name).map(|(_, it)| *it),
+            _ => None,
+        };
+        let Some(bits) = bits else { return Ok(Predicate::Constant(false)) };
+        let having = ty.members.iter().filter(|(_, value)| value & bits == bits);
+        let having = having.map(|(name, _)| Value::String((*name).to_owned())).collect();
+        Ok(Predicate::In(item.scalar, having))
     }
 
-    fn list(&self, item: &Expression, list: &[Expression]) -> Bound {
-        let Expression::Path(path) = item else {
-            return Err(self.unsupported("'in' after anything but a property"));
-        };
-        let operand = self.operand(path, |it| it.filterable)?;
-        self.scalar(&operand, "compared")?;
-        let values = list.iter().map(|it| self.literal(&operand, it)).collect::<Result<_, _>>()?;
-        Ok(Predicate::In(operand.member, values))
-    }
-
-    fn call(&self, name: &str, arguments: &[Expression]) -> Bound {
-        let test = match name {
-            it if it.eq_ignore_ascii_case("startswith") => TextTest::StartsWith,
-            it if it.eq_ignore_ascii_case("endswith") => TextTest::EndsWith,
-            it if it.eq_ignore_ascii_case("contains") => TextTest::Contains,
-            _ => return Err(self.unsupported(format!("the function '{name}'"))),
-        };
-        let [Expression::Path(path), Expression::Literal(Value::String(text))] = arguments else {
-            let what = format!("the function '{name}' with anything but a property and a string");
-            return Err(self.unsupported(what));
-        };
-        let operand = self.operand(path, |it| it.filterable)?;
-        let used = format!("used with the function '{name}'");
-        self.scalar(&operand, &used)?;
-        match operand.property.ty {
-            Type::Primitive(Primitive::String) if operand.property.textual => {
-                Ok(Predicate::Text(operand.member, test, text.clone()))
-            }
-            _ => Err(self.mismatch(&operand, used)),
-        }
+    fn list(&mut self, item: &Expression, list: &[Expression]) -> Bound {
+        let item = self.value(item, "compared")?;
+        let values = list.iter().map(|it| self.literal(&item, it)).collect::<Result<_, _>>()?;
+        Ok(Predicate::In(item.scalar, values))
     }
 
     fn lambda(
@@ -222,7 +241,7 @@ impl Binder<'_> {
     }
 
     /// What a lambda goes through, and what its variable stands for.
-    fn collection(&self, path: &[String]) -> Result<(Collection, Range), BindError> {
+    pub(super) fn collection(&self, path: &[String]) -> Result<(Collection, Range), BindError> {
         let (scope, rest) = self.start(path);
         if let (Range::Entity(entity), [name]) = (self.scopes[scope].1, rest)
             && let Some(navigation) = self.model.navigation(entity, name)
@@ -244,6 +263,12 @@ impl Binder<'_> {
         }
         Ok((Collection::Values(operand.member), Range::Element(operand.property)))
     }
+}
+
+/// Whether two conditions are equal, or are not.
+fn same(op: Comparison, left: Predicate, right: Predicate) -> Predicate {
+    let same = Predicate::Same(Box::new(left), Box::new(right));
+    if op == Comparison::Eq { same } else { Predicate::Not(Box::new(same)) }
 }
 
 const fn comparison(op: BinaryOp) -> Option<Comparison> {

@@ -3,10 +3,12 @@
 //! **Invariant:** an [`Operand`] names a property whose declaration allows the use that was asked for.
 
 use super::query::without_cast;
-use super::{BindError, Comparison, Member};
-use crate::edm::{EntityType, Model, Primitive, Property, Type, unqualified};
-use crate::syntax::Expression;
-use crate::value::{DateTimeOffset, Value, parse_guid, write_guid};
+use super::scalar::Ty;
+use super::{BindError, Member};
+use crate::edm::{EntityType, Model, Primitive, Property, Type};
+use crate::value::{
+    DateTimeOffset, Value, parse_date, parse_duration, parse_guid, parse_time_of_day, write_guid,
+};
 
 /// Binds the expressions of one option.
 pub(super) struct Binder<'a> {
@@ -149,56 +151,13 @@ impl<'a> Binder<'a> {
     pub(super) fn scalar(&self, operand: &Operand, used: &str) -> Result<(), BindError> {
         match operand.property.ty {
             _ if operand.collection => {
-                Err(self.mismatch(operand, format!("{used} as a whole: use any or all")))
+                Err(self.unfit(operand, format!("{used} as a whole: use any or all")))
             }
             Type::Complex(_) => {
-                Err(self.mismatch(operand, format!("{used} as a whole: name one of its members")))
+                Err(self.unfit(operand, format!("{used} as a whole: name one of its members")))
             }
             _ => Ok(()),
         }
-    }
-
-    /// Refuses an order of values that have none.
-    pub(super) fn comparable(&self, operand: &Operand, op: Comparison) -> Result<(), BindError> {
-        let unordered = matches!(
-            operand.property.ty,
-            Type::Enum(_) | Type::Primitive(Primitive::Boolean | Primitive::Binary)
-        );
-        if op.is_ordered() && unordered {
-            return Err(self.mismatch(operand, "compared by order: use eq or ne".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// A literal as a value of the type of what it is compared with.
-    pub(super) fn literal(
-        &self,
-        operand: &Operand,
-        literal: &Expression,
-    ) -> Result<Value, BindError> {
-        let value = match (operand.property.ty, literal) {
-            (_, Expression::Literal(Value::Null)) => Some(Value::Null),
-            (Type::Primitive(ty), Expression::Literal(value)) => {
-                primitive(ty, operand.property.textual, value)
-            }
-            (Type::Enum(ty), Expression::Literal(Value::String(member))) => {
-                ty.member(member).map(|it| Value::String(it.to_owned()))
-            }
-            (Type::Enum(ty), Expression::EnumLiteral { ty: name, members })
-                if unqualified(name).eq_ignore_ascii_case(ty.name) =>
-            {
-                ty.member(members).map(|it| Value::String(it.to_owned()))
-            }
-            _ => None,
-        };
-        value.ok_or_else(|| {
-            let literal = match literal {
-                Expression::Literal(value) => value.to_string(),
-                Expression::EnumLiteral { ty, members } => format!("{ty}'{members}'"),
-                _ => "an expression that is not a literal".to_owned(),
-            };
-            self.mismatch(operand, format!("compared with {literal}"))
-        })
     }
 
     /// The type of an operand, in words.
@@ -218,7 +177,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    pub(super) fn mismatch(&self, operand: &Operand, used: String) -> BindError {
+    fn unfit(&self, operand: &Operand, used: String) -> BindError {
         let (property, is) = (operand.text.clone(), self.describe(operand));
         BindError::Mismatch { property, is, used, option: self.option }
     }
@@ -228,27 +187,34 @@ impl<'a> Binder<'a> {
     }
 }
 
-/// A literal as a value of a primitive type; a GUID may stand for the text of an identifier, and a
-/// quoted string for a time or a GUID.
-fn primitive(ty: Primitive, textual: bool, literal: &Value) -> Option<Value> {
+/// A literal as a value of a type; a GUID may stand for the text of an identifier, and a quoted string
+/// for a GUID, a date, a time or a duration.
+pub(super) fn primitive(ty: Ty, literal: &Value) -> Option<Value> {
     match (ty, literal) {
-        (Primitive::String, Value::Guid(guid)) if !textual => {
+        (Ty::Key, Value::Guid(guid)) => {
             let mut text = Vec::with_capacity(36);
             write_guid(guid, &mut text);
             String::from_utf8(text).ok().map(Value::String)
         }
-        (Primitive::Double, Value::Int(value)) => Some(Value::Double(*value as f64)),
-        (Primitive::DateTimeOffset, Value::String(text)) => {
+        (Ty::Double, Value::Int(value)) => Some(Value::Double(*value as f64)),
+        (Ty::Instant, Value::String(text)) => {
             DateTimeOffset::parse(text).map(Value::DateTimeOffset)
         }
-        (Primitive::Guid, Value::String(text)) => parse_guid(text).map(Value::Guid),
-        (Primitive::Boolean, Value::Boolean(_))
-        | (Primitive::Int32 | Primitive::Int64, Value::Int(_))
-        | (Primitive::Double, Value::Double(_))
-        | (Primitive::String, Value::String(_))
-        | (Primitive::Guid, Value::Guid(_))
-        | (Primitive::DateTimeOffset, Value::DateTimeOffset(_))
-        | (Primitive::Binary, Value::Binary(_)) => Some(literal.clone()),
+        (Ty::Guid, Value::String(text)) => parse_guid(text).map(Value::Guid),
+        (Ty::Date, Value::String(text)) => parse_date(text).map(Value::Date),
+        (Ty::TimeOfDay, Value::String(text)) => parse_time_of_day(text).map(Value::TimeOfDay),
+        (Ty::Duration, Value::String(text)) => parse_duration(text).map(Value::Duration),
+        (Ty::Boolean, Value::Boolean(_))
+        // A whole number is compared with any number.
+        | (Ty::Whole, Value::Int(_) | Value::Double(_))
+        | (Ty::Double, Value::Double(_))
+        | (Ty::Text | Ty::Key, Value::String(_))
+        | (Ty::Guid, Value::Guid(_))
+        | (Ty::Instant, Value::DateTimeOffset(_))
+        | (Ty::Date, Value::Date(_))
+        | (Ty::TimeOfDay, Value::TimeOfDay(_))
+        | (Ty::Duration, Value::Duration(_))
+        | (Ty::Binary, Value::Binary(_)) => Some(literal.clone()),
         _ => None,
     }
 }

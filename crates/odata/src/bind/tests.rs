@@ -244,6 +244,28 @@ fn member(member: &Member) -> String {
     format!("{}{}", member.scope, names.collect::<String>())
 }
 
+fn collection(over: &Collection) -> String {
+    match over {
+        Collection::Values(it) => member(it),
+        Collection::Entities { scope, navigation } => format!("{scope}/{}", navigation.name),
+    }
+}
+
+/// A value in short: `Length(0.topic)`.
+fn value(scalar: &Scalar) -> String {
+    match scalar {
+        Scalar::Member(it) => member(it),
+        Scalar::Literal(value) => value.to_string(),
+        Scalar::Count(over) => format!("#{}", collection(over)),
+        Scalar::Call(function, arguments) => {
+            let arguments: Vec<_> = arguments.iter().map(value).collect();
+            format!("{function:?}({})", arguments.join(","))
+        }
+        Scalar::Arithmetic(op, a, b) => format!("({} {op:?} {})", value(a), value(b)),
+        Scalar::Negate(it) => format!("-{}", value(it)),
+    }
+}
+
 /// A predicate in short: `(0.seats > 5 and not 0.isOpen)`.
 fn short(predicate: &Predicate) -> String {
     let sign = |op: &Comparison| format!("{op:?}").to_lowercase();
@@ -253,20 +275,16 @@ fn short(predicate: &Predicate) -> String {
         Predicate::And(a, b) => format!("({} and {})", short(a), short(b)),
         Predicate::Or(a, b) => format!("({} or {})", short(a), short(b)),
         Predicate::Not(it) => format!("not {}", short(it)),
-        Predicate::Compare(it, op, value) => format!("{} {} {value}", member(it), sign(op)),
-        Predicate::CompareMembers(a, op, b) => format!("{} {} {}", member(a), sign(op), member(b)),
+        Predicate::Same(a, b) => format!("({} is {})", short(a), short(b)),
+        Predicate::OfKind(scope, kind) => format!("{scope} of kind {kind}"),
+        Predicate::Compare(a, op, b) => format!("{} {} {}", value(a), sign(op), value(b)),
         Predicate::In(it, values) => {
             let values: Vec<_> = values.iter().map(ToString::to_string).collect();
-            format!("{} in ({})", member(it), values.join(","))
+            format!("{} in ({})", value(it), values.join(","))
         }
-        Predicate::Text(it, test, text) => format!("{test:?}({},{text})", member(it)),
+        Predicate::Text(it, test, text) => format!("{test:?}({},{})", value(it), value(text)),
         Predicate::Lambda { kind, over, body } => {
-            let over = match over {
-                Collection::Values(it) => member(it),
-                Collection::Entities { scope, navigation } => {
-                    format!("{scope}/{}", navigation.name)
-                }
-            };
+            let over = collection(over);
             let body = body.as_deref().map(short).unwrap_or_default();
             format!("{over} {kind:?}[{body}]")
         }
@@ -274,7 +292,8 @@ fn short(predicate: &Predicate) -> String {
 }
 
 fn filter(text: &str) -> Result<String, BindError> {
-    let text: String = text.replace('%', "%25").replace('+', "%2B").replace('&', "%26");
+    let text: String = text.replace('%', "%25").replace('+', "%2B").replace("&@", "\u{1}");
+    let text = text.replace('&', "%26").replace('\u{1}', "&@");
     query(&format!("$filter={text}")).map(|it| short(&it.filter.unwrap()))
 }
 
@@ -318,14 +337,67 @@ fn filters_are_typed_by_the_model() {
         ("topic gt null", "false"),
         ("isOpen lt null", "false"),
         ("topic in ('a','b')", "0.topic in ('a','b')"),
-        ("StartsWith(topic,'a')", "StartsWith(0.topic,a)"),
-        ("endswith(site/street,'a')", "EndsWith(0.site.street,a)"),
-        ("contains(topic,'a') eq true", "Contains(0.topic,a)"),
-        ("false eq contains(topic,'a')", "not Contains(0.topic,a)"),
+        ("StartsWith(topic,'a')", "StartsWith(0.topic,'a')"),
+        ("endswith(site/street,'a')", "EndsWith(0.site.street,'a')"),
+        ("contains(topic,'a') eq true", "Contains(0.topic,'a')"),
+        ("false eq contains(topic,'a')", "not Contains(0.topic,'a')"),
         ("(seats in (1)) ne true", "not 0.seats in (1)"),
         ("isOpen and seats gt 1 or false", "((0.isOpen and 0.seats gt 1) or false)"),
         ("isOpen and (seats gt 1 or false)", "(0.isOpen and (0.seats gt 1 or false))"),
         ("true and isOpen and false", "((true and 0.isOpen) and false)"),
+        ("seats eq 1.5", "0.seats eq 1.5"),
+        ("1 eq 1", "1 eq 1"),
+        ("null eq 1", "1 eq null"),
+        ("length(topic) eq 5", "Length(0.topic) eq 5"),
+        ("5 lt LENGTH(topic)", "Length(0.topic) gt 5"),
+        ("contains('a',topic)", "Contains('a',0.topic)"),
+        ("contains(tolower(topic),subtitle)", "Contains(ToLower(0.topic),0.subtitle)"),
+        (
+            "substring(concat(topic,'x'),1,indexof(topic,'a') sub 1) eq trim(subtitle)",
+            "Substring(Concat(0.topic,'x'),1,(IndexOf(0.topic,'a') Sub 1)) eq Trim(0.subtitle)",
+        ),
+        ("seats add 1 mul 2 eq visits mod 3", "(0.seats Add (1 Mul 2)) eq (0.visits Mod 3)"),
+        ("seats div 2 eq 1", "(0.seats Div 2) eq 1"),
+        ("seats div 2.0 eq 1", "(0.seats DivBy 2.0) eq 1.0"),
+        ("seats divby 2 eq 1", "(0.seats DivBy 2) eq 1.0"),
+        ("round(weight) eq 1", "Round(0.weight) eq 1.0"),
+        ("round(seats) eq 1", "0.seats eq 1"),
+        ("-seats lt -5", "-0.seats lt -5"),
+        ("year(built) eq 2020", "Year(Date(0.built)) eq 2020"),
+        ("year(2020-01-01) eq 2020", "Year(2020-01-01) eq 2020"),
+        ("hour(built) eq hour(07:00:00)", "Hour(Time(0.built)) eq Hour(07:00:00)"),
+        ("date(built) ge 2020-01-01", "Date(0.built) ge 2020-01-01"),
+        ("time(built) lt 12:00", "Time(0.built) lt 12:00:00"),
+        ("built gt closed sub duration'P1D'", "0.built gt (0.closed Sub duration'P1DT0S')"),
+        ("totalseconds(closed sub built) gt 60", "TotalSeconds((0.closed Sub 0.built)) gt 60.0"),
+        ("closed lt maxdatetime()", "0.closed lt 9999-12-31T23:59:59.9999999Z"),
+        ("tags/$count gt 1", "#0.tags gt 1"),
+        ("notes/$count eq seats", "#0/notes eq 0.seats"),
+        ("length(tags) eq 1", "#0.tags eq 1"),
+        ("colour has x.colour'red'", "0.colour in ('red','darkBlue')"),
+        ("colour has 'darkBlue'", "0.colour in ('darkBlue')"),
+        ("'a' in tags", "0.tags Any[1 eq 'a']"),
+        ("subtitle in tags", "0.tags Any[1 eq 0.subtitle]"),
+        ("hassubset(tags,[\"a\",'b'])", "(0.tags Any[1 eq 'a'] and 0.tags Any[1 eq 'b'])"),
+        ("cast(topic,Edm.Int32) gt 5", "ToWhole(0.topic) gt 5"),
+        ("cast(seats,'Edm.String') eq '5'", "ToText(0.seats) eq '5'"),
+        ("cast(built,Edm.Date) eq 2020-01-01", "Date(0.built) eq 2020-01-01"),
+        ("isof(test.model.room)", "true"),
+        ("isof('test.model.entity')", "true"),
+        ("isof(test.model.note)", "false"),
+        ("isof(topic,Edm.String)", "0.topic ne null"),
+        ("isof(topic,Edm.Int32)", "false"),
+        ("cards/any(c:isof(c,test.model.letter))", "0/cards Any[1 of kind 1]"),
+        (
+            "contains(topic,'a') eq isOpen",
+            "(0.isOpen ne null and (Contains(0.topic,'a') is 0.isOpen))",
+        ),
+        ("(seats eq 1) ne (visits eq 2)", "not (0.seats eq 1 is 0.visits eq 2)"),
+        ("seats eq 1 eq true", "0.seats eq 1"),
+        ("topic eq @p&@p='x'", "0.topic eq 'x'"),
+        ("topic in @List&@list=[\"a\",'b']", "0.topic in ('a','b')"),
+        ("topic eq @p", "0.topic eq null"),
+        ("@P and isOpen&@p=seats gt 1 or false", "((0.seats gt 1 or false) and 0.isOpen)"),
     ] {
         assert_eq!(
             filter(text).unwrap_or_else(|error| panic!("{text}: {error}")),
@@ -343,7 +415,7 @@ fn lambdas_have_scopes() {
         ("tags/any()", "0.tags Any[]"),
         (
             "$it/tags/all(t: contains(t,'a') and t ne topic)",
-            "0.tags All[(Contains(1,a) and 1 ne 0.topic)]",
+            "0.tags All[(Contains(1,'a') and 1 ne 0.topic)]",
         ),
         ("scores/any(s: s ge 5 or seats lt s)", "0.scores Any[(1 ge 5 or 0.seats lt 1)]"),
         ("guests/any(g: g/address/street eq 'a')", "0.guests Any[1.address.street eq 'a']"),
@@ -398,7 +470,6 @@ fn what_a_filter_cannot_be_is_said_by_name() {
         ("'a'", "in $filter, 'a' is not a condition"),
         ("topic eq 5", "in $filter, 'topic' is Edm.String and cannot be compared with 5"),
         ("seats eq '5'", "in $filter, 'seats' is Edm.Int32 and cannot be compared with '5'"),
-        ("seats eq 1.5", "in $filter, 'seats' is Edm.Int32 and cannot be compared with 1.5"),
         (
             "built eq '2017'",
             "in $filter, 'built' is Edm.DateTimeOffset and cannot be compared with '2017'",
@@ -439,23 +510,64 @@ fn what_a_filter_cannot_be_is_said_by_name() {
             "in $filter, 'seats' is Edm.Int32 and cannot be used with the function 'contains'",
         ),
         (
-            "contains('a',topic)",
-            "the function 'contains' with anything but a property and a string is not supported in $filter",
+            "contains(topic)",
+            "the function 'contains' with 1 arguments, not 2, is not supported in $filter",
         ),
-        ("length(topic) eq 5", "the function 'length' is not supported in $filter"),
-        ("cast(topic,Edm.Int32) eq 5", "the function 'cast' is not supported in $filter"),
-        ("seats add 1 eq 5", "the operator 'add' inside a comparison is not supported in $filter"),
-        ("seats add 1", "the operator 'add' is not supported in $filter"),
-        ("colour has x.colour'red'", "the operator 'has' is not supported in $filter"),
-        ("-seats eq 5", "the operator '-' is not supported in $filter"),
-        ("notes/$count gt 5", "'$count' is not supported in $filter"),
-        ("topic eq @p", "the parameter alias '@p' is not supported in $filter"),
-        ("1 eq 1", "a comparison without a property is not supported in $filter"),
         (
-            "contains(topic,'a') eq isOpen",
-            "a condition compared with anything but true or false is not supported in $filter",
+            "length(seats) eq 5",
+            "in $filter, 'seats' is Edm.Int32 and cannot be used with the function 'length'",
         ),
-        ("seats eq 1 eq true", "a comparison inside another is not supported in $filter"),
+        ("nope(topic) eq 5", "the function 'nope' is not supported in $filter"),
+        ("matchespattern(topic,'a')", "the function 'matchespattern' is not supported in $filter"),
+        (
+            "cast(topic,Edm.Double) eq 5",
+            "in $filter, 'topic' is Edm.String and cannot be cast to Edm.Double",
+        ),
+        ("cast(topic,Edm.Nope) eq 5", "the type 'Edm.Nope' is not supported in $filter"),
+        (
+            "seats add topic eq 5",
+            "in $filter, 'seats' is Edm.Int32 and cannot be the left of 'add' with 'topic', which is \
+             Edm.String",
+        ),
+        (
+            "weight mod 2 eq 1",
+            "in $filter, 'weight' is Edm.Double and cannot be the left of 'mod' with '2', which is \
+             Edm.Int64",
+        ),
+        ("seats add 1", "in $filter, 'seats add 1' is not a condition"),
+        ("length(topic)", "in $filter, 'length(topic)' is not a condition"),
+        (
+            "seats has 'red'",
+            "in $filter, 'seats' is Edm.Int32 and cannot be used with 'has', which takes enum values",
+        ),
+        ("-topic eq 5", "in $filter, 'topic' is Edm.String and cannot be negated"),
+        ("topic/$count gt 5", "in $filter, 'topic' is not a collection: any and all need one"),
+        ("parent/$count gt 5", "in $filter, 'parent' is not a collection: any and all need one"),
+        ("private/$count gt 5", "property 'private' of 'room' cannot be used in $filter"),
+        (
+            "built sub 5 eq null",
+            "in $filter, 'built' is Edm.DateTimeOffset and cannot be the left of \
+             'sub' with '5', which is Edm.Int64",
+        ),
+        (
+            "contains(topic,'a') eq 5",
+            "a condition compared with anything but a truth value is not supported in $filter",
+        ),
+        (
+            "id eq topic",
+            "in $filter, 'id' is an identifier (Edm.String) and cannot be compared with \
+             'topic', which is Edm.String",
+        ),
+        (
+            "seats in tags",
+            "in $filter, 'seats' is Edm.Int32 and cannot be compared with 'tags', which is Edm.String",
+        ),
+        ("'a' in notes", "'in' with a collection of entities is not supported in $filter"),
+        (
+            "hassubset(tags,'a')",
+            "'hassubset' without a list such as ['a','b'] is not supported in $filter",
+        ),
+        ("topic eq ['a']", "a list in the place of a value is not supported in $filter"),
     ] {
         assert_eq!(
             filter(text).map_err(|error| error.to_string()),

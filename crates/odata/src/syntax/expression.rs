@@ -5,16 +5,51 @@
 //! operator after an operand and a name before one, so the parser asks for what it can take.
 
 use super::{BinaryOp, Expression, LambdaKind, Limits, SyntaxError};
-use crate::value::{DateTimeOffset, Value, parse_guid};
+use crate::value::{
+    DateTimeOffset, Value, parse_date, parse_duration, parse_guid, parse_time_of_day,
+};
 
 /// A cursor over a decoded text.
 pub(super) struct Parser<'t> {
-    part: &'static str,
+    part: &'t str,
     text: &'t str,
     at: usize,
     limits: &'t Limits,
+    aliases: &'t Aliases,
+    depth: usize,
+    /// The deepest that it has been.
+    deepest: usize,
+    nodes: usize,
+}
+
+/// What the parameter aliases of a request stand for (part 2, section 5.1.1.14.6), by name. A name that
+/// none of them has stands for null.
+#[derive(Debug, Default)]
+pub(super) struct Aliases(Vec<(String, Alias)>);
+
+#[derive(Debug)]
+struct Alias {
+    is: Expression,
     depth: usize,
     nodes: usize,
+}
+
+impl Aliases {
+    /// Reads what `name`, with its `@`, stands for. Other aliases are not looked up in it.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        text: &str,
+        limits: &Limits,
+    ) -> Result<(), SyntaxError> {
+        let none = Aliases::default();
+        let mut parser = Parser::new(name, text, limits, &none);
+        let is = parser.expression()?;
+        parser.end()?;
+        let (depth, nodes) = (parser.deepest, parser.nodes);
+        self.0.push((name.to_owned(), Alias { is, depth, nodes }));
+        Ok(())
+    }
 }
 
 type Parsed = Result<Expression, SyntaxError>;
@@ -35,7 +70,7 @@ impl Expression {
                 LEVELS.iter().position(|it| it.contains(op)).unwrap_or(Self::POSTFIX)
             }
             Expression::Not(_) | Expression::Negate(_) => Self::PREFIX,
-            Expression::In { .. } => Self::POSTFIX,
+            Expression::In { .. } | Expression::InCollection { .. } => Self::POSTFIX,
             _ => Self::PRIMARY,
         }
     }
@@ -46,8 +81,13 @@ impl Expression {
 }
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(part: &'static str, text: &'t str, limits: &'t Limits) -> Parser<'t> {
-        Parser { part, text, at: 0, limits, depth: 0, nodes: 0 }
+    pub(super) fn new(
+        part: &'t str,
+        text: &'t str,
+        limits: &'t Limits,
+        aliases: &'t Aliases,
+    ) -> Parser<'t> {
+        Parser { part, text, at: 0, limits, aliases, depth: 0, deepest: 0, nodes: 0 }
     }
 
     /// The expression that is the whole text.
@@ -100,13 +140,31 @@ impl<'t> Parser<'t> {
                 left =
                     self.node(Expression::Binary { op, left: left_box, right: Box::new(right) })?;
             } else if self.word("in") {
-                let list = self.nested(|it| {
-                    it.expect('(', "the '(' of a list")?;
-                    it.list()
-                })?;
-                left = self.node(Expression::In { item: Box::new(left), list })?;
+                left = self.nested(|it| it.within(left))?;
             } else {
                 return Ok(left);
+            }
+        }
+    }
+
+    /// What `item` is looked for in: a list in parentheses, an alias of one, or a collection.
+    fn within(&mut self, item: Expression) -> Parsed {
+        let item = Box::new(item);
+        self.spaces();
+        if self.rest().starts_with('(') {
+            self.at += 1;
+            let list = self.list(')')?;
+            return self.node(Expression::In { item, list });
+        }
+        let before = self.at;
+        match self.primary()? {
+            Expression::List(list) => self.node(Expression::In { item, list }),
+            Expression::Path(collection) => {
+                self.node(Expression::InCollection { item, collection })
+            }
+            _ => {
+                self.at = before;
+                Err(self.unexpected("a list in parentheses or a collection"))
             }
         }
     }
@@ -149,13 +207,44 @@ impl<'t> Parser<'t> {
                 Ok(inner)
             }
             Some('\'') => {
-                let text = self.quoted()?;
+                let text = self.quoted('\'')?;
                 self.node(Expression::Literal(Value::String(text)))
             }
+            Some('[') => {
+                self.at += 1;
+                let list = self.nested(|it| it.list(']'))?;
+                self.node(Expression::List(list))
+            }
+            Some('@') if self.alias_ahead().is_some() => self.alias(),
             Some(c) if c.is_ascii_digit() || c == '-' => self.number_like(),
             Some(c) if is_name_start(c) => self.name_like(),
             _ => Err(self.unexpected("a value, a property or a function")),
         }
+    }
+
+    /// The name of an alias that stands here; a name with a dot is that of an annotation.
+    fn alias_ahead(&self) -> Option<&'t str> {
+        let rest = self.rest();
+        let end = rest[1..].find(|c| !is_name_part(c)).map_or(rest.len(), |it| it + 1);
+        Some(&rest[..end]).filter(|it| it.len() > 1 && !it.contains('.'))
+    }
+
+    /// What an alias stands for, in its place.
+    fn alias(&mut self) -> Parsed {
+        let name = self.alias_ahead().unwrap_or_default();
+        let known = self.aliases.0.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+        self.at += name.len();
+        let Some((_, alias)) = known else {
+            return self.node(Expression::Literal(Value::Null));
+        };
+        // Written in its place it may need parentheses.
+        let depth = self.depth + alias.depth + 1;
+        if depth > self.limits.depth {
+            return Err(self.too_complex(self.limits.depth, "levels of nesting"));
+        }
+        self.deepest = self.deepest.max(depth);
+        self.nodes += alias.nodes.saturating_sub(1);
+        self.node(alias.is.clone())
     }
 
     /// A number, a GUID or a point in time: whatever begins with a digit or a minus.
@@ -172,7 +261,8 @@ impl<'t> Parser<'t> {
                 let spaced = self.text.get(start..end + 6).unwrap_or_default();
                 let time = spaced.contains('T').then(|| spaced.replacen(' ', "+", 1));
                 let time = time.and_then(|it| DateTimeOffset::parse(&it));
-                let time = time.ok_or_else(|| self.unexpected("a number, a GUID or a time"))?;
+                let time =
+                    time.ok_or_else(|| self.unexpected("a number, a GUID, a date or a time"))?;
                 word = spaced;
                 Value::DateTimeOffset(time)
             }
@@ -189,12 +279,20 @@ impl<'t> Parser<'t> {
         }
         let name = self.name();
         if self.rest().starts_with('\'') {
-            let members = self.quoted()?;
+            let before = self.at;
+            let members = self.quoted('\'')?;
+            if name.eq_ignore_ascii_case("duration") {
+                let Some(ticks) = parse_duration(&members) else {
+                    self.at = before;
+                    return Err(self.unexpected("a duration, such as 'P1DT12H'"));
+                };
+                return self.node(Expression::Literal(Value::Duration(ticks)));
+            }
             return self.node(Expression::EnumLiteral { ty: name, members });
         }
         if self.rest().starts_with('(') {
             self.at += 1;
-            let arguments = self.nested(Self::list)?;
+            let arguments = self.nested(|it| it.list(')'))?;
             return self.node(Expression::Call { name, arguments });
         }
         match name.as_str() {
@@ -258,21 +356,29 @@ impl<'t> Parser<'t> {
         Ok(Some((variable, Box::new(body))))
     }
 
-    /// Comma-separated expressions up to a closing parenthesis, which is taken too.
-    fn list(&mut self) -> Result<Vec<Expression>, SyntaxError> {
+    /// Comma-separated expressions up to what closes the list, which is taken too. The items of an
+    /// array, which is JSON, may be in double quotes.
+    fn list(&mut self, close: char) -> Result<Vec<Expression>, SyntaxError> {
         let mut list = Vec::new();
         self.spaces();
-        if self.rest().starts_with(')') {
+        if self.rest().starts_with(close) {
             self.at += 1;
             return Ok(list);
         }
         loop {
-            list.push(self.expression()?);
+            self.spaces();
+            if close == ']' && self.rest().starts_with('"') {
+                let text = self.quoted('"')?;
+                list.push(self.node(Expression::Literal(Value::String(text)))?);
+            } else {
+                list.push(self.expression()?);
+            }
             self.spaces();
             if self.rest().starts_with(',') {
                 self.at += 1;
             } else {
-                self.expect(')', "',' or ')'")?;
+                let expected = if close == ')' { "',' or ')'" } else { "',' or ']'" };
+                self.expect(close, expected)?;
                 return Ok(list);
             }
         }
@@ -286,6 +392,7 @@ impl<'t> Parser<'t> {
         if self.depth > self.limits.depth {
             return Err(self.too_complex(self.limits.depth, "levels of nesting"));
         }
+        self.deepest = self.deepest.max(self.depth);
         let parsed = parse(self)?;
         self.depth -= 1;
         Ok(parsed)
@@ -303,17 +410,23 @@ impl<'t> Parser<'t> {
         SyntaxError::TooComplex { part: self.part.to_owned(), max, of }
     }
 
-    fn quoted(&mut self) -> Result<String, SyntaxError> {
+    /// A text in quotes of one kind, in which two of them stand for one; in double quotes, which are
+    /// JSON's, a backslash before one does too, and before itself.
+    fn quoted(&mut self, quote: char) -> Result<String, SyntaxError> {
         let start = self.at;
         let mut text = String::new();
         let mut rest = self.rest()[1..].char_indices().peekable();
         while let Some((at, c)) = rest.next() {
             match (c, rest.peek()) {
-                ('\'', Some((_, '\''))) => {
-                    text.push('\'');
+                (it, Some((_, next))) if it == quote && *next == quote && quote == '\'' => {
+                    text.push(quote);
                     rest.next();
                 }
-                ('\'', _) => {
+                ('\\', Some((_, next @ ('"' | '\\')))) if quote == '"' => {
+                    text.push(*next);
+                    rest.next();
+                }
+                (it, _) if it == quote => {
                     self.at = start + 1 + at + 1;
                     return Ok(text);
                 }
@@ -390,8 +503,10 @@ fn literal(word: &str) -> Option<Value> {
     if let Some(guid) = parse_guid(word) {
         return Some(Value::Guid(guid));
     }
-    if let Some(time) = DateTimeOffset::parse(word) {
-        return Some(Value::DateTimeOffset(time));
+    let time = DateTimeOffset::parse(word).map(Value::DateTimeOffset);
+    let time = time.or_else(|| parse_date(word).map(Value::Date));
+    if let Some(time) = time.or_else(|| parse_time_of_day(word).map(Value::TimeOfDay)) {
+        return Some(time);
     }
     let digits = word.strip_prefix('-').unwrap_or(word);
     let numeric = digits.bytes().all(|it| it.is_ascii_digit() || b".eE+-".contains(&it));

@@ -5,6 +5,7 @@
 
 mod error;
 mod expression;
+mod now;
 mod options;
 mod path;
 mod print;
@@ -12,7 +13,7 @@ mod print;
 mod tests;
 
 pub use error::SyntaxError;
-pub use options::{parse_options, parse_query};
+pub use options::parse_query;
 pub use path::{decode, parse_path};
 pub use print::{print_path, print_query};
 
@@ -77,6 +78,8 @@ pub struct Options {
     /// `$id`, the reference to remove from a collection
     pub id: Option<String>,
     /// `$apply` and other options of the standard that no part here reads: name and text.
+    ///
+    /// Parameter aliases (`@name`) leave no trace: what they stand for stands where they were used.
     pub other: Vec<(String, String)>,
 }
 
@@ -134,6 +137,15 @@ pub enum Expression {
         /// Where.
         list: Vec<Expression>,
     },
+    /// `x in collection`
+    InCollection {
+        /// What is looked for.
+        item: Box<Expression>,
+        /// The path of the collection.
+        collection: Vec<String>,
+    },
+    /// `['a', 'b']`; its strings may come in double quotes too, as JSON has them.
+    List(Vec<Expression>),
     /// `name(a, b)`
     Call {
         /// Name as written.

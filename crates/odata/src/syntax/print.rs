@@ -118,11 +118,16 @@ impl fmt::Display for Expression {
             Expression::In { item, list } => {
                 item.write_above(f, Expression::POSTFIX)?;
                 f.write_str(" in ")?;
-                write_list(f, list)
+                write_list(f, list, ["(", ")"])
             }
+            Expression::InCollection { item, collection } => {
+                item.write_above(f, Expression::POSTFIX)?;
+                write!(f, " in {}", collection.join("/"))
+            }
+            Expression::List(list) => write_list(f, list, ["[", "]"]),
             Expression::Call { name, arguments } => {
                 f.write_str(name)?;
-                write_list(f, arguments)
+                write_list(f, arguments, ["(", ")"])
             }
             Expression::Lambda { path, kind, body } => {
                 let kind = match kind {
@@ -146,11 +151,16 @@ impl Expression {
     }
 }
 
-fn write_list(f: &mut fmt::Formatter<'_>, list: &[Expression]) -> fmt::Result {
+fn write_list(
+    f: &mut fmt::Formatter<'_>,
+    list: &[Expression],
+    [open, close]: [&str; 2],
+) -> fmt::Result {
+    f.write_str(open)?;
     for (at, item) in list.iter().enumerate() {
-        write!(f, "{}{item}", if at == 0 { "(" } else { "," })?;
+        write!(f, "{}{item}", if at == 0 { "" } else { "," })?;
     }
-    f.write_str(if list.is_empty() { "()" } else { ")" })
+    f.write_str(close)
 }
 
 impl BinaryOp {

@@ -2,9 +2,10 @@
 
 use super::{
     Expression, Limits, Options, Segment, SyntaxError, parse_path, parse_query, print_path,
+    print_query,
 };
 use crate::testing::LIMITS;
-use crate::value::Value;
+use crate::value::{DateTimeOffset, Value};
 
 fn path(text: &str) -> Vec<Segment> {
     parse_path(text, &LIMITS).unwrap_or_else(|it| panic!("{text}: {it}"))
@@ -169,9 +170,15 @@ fn a_refusal_names_the_option_and_the_place() {
         ),
         ("$filter=a b", "$filter at position 2: expected an operator or the end, found 'b'"),
         ("$filter=(a", "$filter at position 2: expected a closing parenthesis, found the end"),
-        ("$filter=1x", "$filter at position 0: expected a number, a GUID or a time, found '1x'"),
+        (
+            "$filter=1x",
+            "$filter at position 0: expected a number, a GUID, a date or a time, found '1x'",
+        ),
         ("$filter=a/ eq 1", "$filter at position 2: expected a property after '/', found ' eq 1'"),
-        ("$filter=a in 1", "$filter at position 5: expected the '(' of a list, found '1'"),
+        (
+            "$filter=a in 1",
+            "$filter at position 5: expected a list in parentheses or a collection, found '1'",
+        ),
         ("$top=-1", "Query option '$top' has the value '-1', which is not a non-negative integer."),
         ("$top=", "Query option '$top' has the value '', which is not a non-negative integer."),
         (
@@ -227,4 +234,37 @@ fn trees_past_a_limit_are_refused() {
     );
     let many = format!("$select={}", vec!["a"; LIMITS.items + 1].join(","));
     assert_eq!(refusal(&many), "$select is too complex: it may have at most 100 items");
+}
+
+#[test]
+fn now_is_one_time_in_all_of_a_query() {
+    let text = "$filter=NOW() gt built or x/any(v:v/y in (1,now()))&$expand=n($filter=t lt now())";
+    let mut options = parse_query(text, &LIMITS).unwrap();
+    assert!(options.put_now(DateTimeOffset::utc(0)));
+    let printed = print_query(&options).replace("%20", " ");
+    assert_eq!(
+        printed,
+        "$expand=n($filter=t lt 0001-01-01T00:00:00Z)&\
+         $filter=0001-01-01T00:00:00Z gt built or x/any(v:v/y in (1,0001-01-01T00:00:00Z))"
+    );
+    assert!(!options.put_now(DateTimeOffset::utc(1)));
+}
+
+#[test]
+fn an_alias_counts_where_it_is_put() {
+    let nested = format!("{}a{}", "(".repeat(20), ")".repeat(20));
+    let deep = |around: usize| {
+        let filter = format!("{}@p{}", "f(".repeat(around), ")".repeat(around));
+        parse_query(&format!("$filter={filter}&@p={nested}"), &LIMITS)
+    };
+    assert!(deep(11).is_ok());
+    assert!(matches!(deep(12), Err(SyntaxError::TooComplex { .. })));
+    let many = |uses: usize| {
+        let list = ["@p"; 100][..uses].join(",");
+        parse_query(&format!("$filter=f({list})&@p=[1,2,3,4,5,6,7,8,9]"), &LIMITS)
+    };
+    assert!(many(39).is_ok());
+    assert!(matches!(many(40), Err(SyntaxError::TooComplex { .. })));
+    let text = "$filter=a eq @p&@p=@q&@q=1";
+    assert_eq!(print_query(&parse_query(text, &LIMITS).unwrap()), "$filter=a%20eq%20null");
 }

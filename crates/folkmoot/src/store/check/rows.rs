@@ -3,10 +3,12 @@
 //! **Invariant:** each foreign key of the schema has a row in [`REFERENCES`], each column with a folded
 //! twin one in [`TWINS`]; a test breaks whatever the schema has of them.
 
+use std::borrow::Cow;
+
 use super::{Findings, named, quoted, shown};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
-use crate::text::fold;
+use crate::text::{fold, twin};
 
 type Names = &'static [&'static str];
 
@@ -176,6 +178,8 @@ pub(super) struct Twins {
     pub(super) table: &'static str,
     key: Names,
     columns: Names,
+    /// Those whose twin is kept only where the text is not in ASCII.
+    wide: Names,
 }
 
 /// Every folded column.
@@ -184,6 +188,7 @@ pub(super) const TWINS: [Twins; 11] = [
         table: "users",
         key: ID,
         columns: &["user_principal_name", "display_name", "given_name", "surname", "mail"],
+        wide: &[],
     },
     Twins {
         table: "groups",
@@ -198,16 +203,19 @@ pub(super) const TWINS: [Twins; 11] = [
             "resource_behavior_options",
             "group_types",
         ],
+        wide: &[],
     },
     Twins {
         table: "conversations",
         key: IN_GROUP,
         columns: &["topic", "unique_senders", "preview"],
+        wide: &[],
     },
     Twins {
         table: "threads",
         key: IN_GROUP,
         columns: &["topic", "unique_senders", "preview", "to_recipients", "cc_recipients"],
+        wide: &[],
     },
     Twins {
         table: "posts",
@@ -220,17 +228,34 @@ pub(super) const TWINS: [Twins; 11] = [
             "sender_address",
             "new_participants",
         ],
+        wide: &["body"],
     },
-    Twins { table: "attachments", key: IN_GROUP, columns: &["name", "content_type"] },
-    Twins { table: "extensions", key: IN_GROUP, columns: &["name"] },
-    Twins { table: "single_value_properties", key: IN_GROUP, columns: &["name", "value"] },
-    Twins { table: "multi_value_properties", key: IN_GROUP, columns: &["name", "value"] },
+    Twins {
+        table: "attachments",
+        key: IN_GROUP,
+        columns: &["name", "content_type"],
+        wide: &["content_id", "source_url", "thumbnail_url", "preview_url"],
+    },
+    Twins { table: "extensions", key: IN_GROUP, columns: &["name"], wide: &[] },
+    Twins {
+        table: "single_value_properties",
+        key: IN_GROUP,
+        columns: &["name", "value"],
+        wide: &[],
+    },
+    Twins {
+        table: "multi_value_properties",
+        key: IN_GROUP,
+        columns: &["name", "value"],
+        wide: &[],
+    },
     Twins {
         table: "mentions",
         key: IN_GROUP,
         columns: &["mentioned_name", "mentioned_address", "created_by_name", "created_by_address"],
+        wide: &[],
     },
-    Twins { table: "post_versions", key: IN_GROUP, columns: &["categories"] },
+    Twins { table: "post_versions", key: IN_GROUP, columns: &["categories"], wide: &[] },
 ];
 
 /// Finds twins that are not the folded text; counts the rows of the table.
@@ -241,12 +266,18 @@ pub(super) async fn twins(
     count: &mut u64,
 ) -> Result<(), Error> {
     let mut wanted: Vec<_> = it.key.iter().map(|it| (*it).to_owned()).collect();
-    wanted.extend(it.columns.iter().flat_map(|it| [(*it).to_owned(), format!("{it}_folded")]));
+    let columns = || it.columns.iter().chain(it.wide);
+    wanted.extend(columns().flat_map(|it| [(*it).to_owned(), format!("{it}_folded")]));
     let sql = format!("select {} from {}", wanted.join(", "), it.table);
     tx.query(&sql, &[], |row| {
         *count += 1;
-        for (column, at) in it.columns.iter().zip((it.key.len()..).step_by(2)) {
-            let plain = if row.is_null(at)? { None } else { Some(fold(row.text(at)?)) };
+        for (place, column) in columns().enumerate() {
+            let at = it.key.len() + 2 * place;
+            let plain = match row.is_null(at)? {
+                true => None,
+                false if place < it.columns.len() => Some(fold(row.text(at)?)),
+                false => twin(row.text(at)?).map(Cow::Owned),
+            };
             let folded = if row.is_null(at + 1)? { None } else { Some(row.text(at + 1)?) };
             if plain.as_deref() != folded {
                 let key = named(&row, it.key, 0)?;

@@ -48,6 +48,7 @@ enum Kind {
     Duplicate(&'static str),
     Dangling,
     Deadline,
+    OutOfRange,
     Defect,
     Gone,
 }
@@ -58,6 +59,7 @@ impl Failed {
             Kind::Duplicate(name) => Error::Duplicate(name),
             Kind::Dangling => Error::Dangling,
             Kind::Deadline => Error::Deadline,
+            Kind::OutOfRange => Error::OutOfRange,
             Kind::Defect => Error::Defect(self.text.clone()),
             Kind::Conflict | Kind::Gone => Error::Unavailable(self.text.clone()),
         }
@@ -312,6 +314,8 @@ fn failed(at: usize, reads: bool, error: &tokio_postgres::Error) -> Failed {
         }
         // A read took too long and should ask for less; a write may go well later.
         Some(&SqlState::QUERY_CANCELED) if reads => Kind::Deadline,
+        // SQLite goes on with a number of less precision.
+        Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) if reads => Kind::OutOfRange,
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Kind::Gone,
         // Connection, resources, an operator who stops it, the system (classes 08, 53, 57, 58), and a
         // standby that takes no writes.
