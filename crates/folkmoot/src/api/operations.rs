@@ -216,6 +216,7 @@ operations! {
     UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served;
     DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served;
     ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps;
+    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, NotOffered;
 
     ListPosts: GET "conversationThread/posts", READ, READ, Served;
     CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered;

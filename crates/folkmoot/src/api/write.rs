@@ -138,7 +138,7 @@ async fn carry_out(
             changed(posts::update(ctx, path, record).await?)
         }
         Op::DeletePost | Op::DeleteInReplyTo => no_content(posts::delete(ctx, path).await?),
-        Op::ForwardPost => forward(ctx, path, parts, body).await,
+        Op::ForwardPost | Op::ForwardThread => forward(ctx, path, parts, body).await,
         Op::CreateAttachment | Op::AddAttachment => {
             let record = entity(parts, body, path.entity(), &answer).await?;
             created(attachments::create(ctx, path, record).await?)

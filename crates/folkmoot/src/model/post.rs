@@ -74,20 +74,23 @@ entity! {
             ty: ParameterType::Entity(|| &SELF.edm),
             required: true,
         }]),
-        Action::new("forward").with(&[
-            Parameter {
-                name: "Comment",
-                ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
-                required: false,
-            },
-            Parameter {
-                name: "ToRecipients",
-                ty: ParameterType::Value(Type::Complex(&RECIPIENT), true),
-                required: true,
-            },
-        ]),
+        Action::new("forward").with(FORWARD),
     ]
 }
+
+/// What a post is sent to people outside its thread with.
+pub(super) const FORWARD: &[Parameter] = &[
+    Parameter {
+        name: "Comment",
+        ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
+        required: false,
+    },
+    Parameter {
+        name: "ToRecipients",
+        ty: ParameterType::Value(Type::Complex(&RECIPIENT), true),
+        required: true,
+    },
+];
 
 const OF_POST: Link = Link::Keys(&[("group_id", "group_id"), ("post_id", "id")]);
 
