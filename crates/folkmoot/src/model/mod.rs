@@ -83,6 +83,8 @@ pub(crate) enum Source {
     BodyKind(&'static str),
     /// A body, shown as it is stored or as the kind of text that was asked for.
     Body { column: &'static str, kind: &'static str },
+    /// A body as HTML or as plain text, whatever it is stored as and answers show it as.
+    BodyAs { column: &'static str, kind: &'static str, html: bool },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
     /// A column of JSON text that is shown and never compared, such as a document as it was sent.
@@ -295,6 +297,7 @@ mod tests {
                         | Source::Document(_)
                         | Source::BodyKind(_)
                         | Source::Body { .. }
+                        | Source::BodyAs { .. }
                         | Source::Blob(_)
                         | Source::PerCaller(_)
                         | Source::Null

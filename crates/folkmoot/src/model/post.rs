@@ -51,6 +51,11 @@ entity! {
         // When it was last edited; a post that never was does not have it.
         Property::date_time("@folkmoot.editedDateTime").published(Published::Never)
             => Source::Time { at: "edited_at", offset: None };
+        // The body as either kind of text, for those who want both at once.
+        Property::string("@folkmoot.bodyText").on_request().published(Published::Never)
+            => Source::BodyAs { column: "body", kind: "body_type", html: false };
+        Property::string("@folkmoot.bodyHtml").on_request().published(Published::Never)
+            => Source::BodyAs { column: "body", kind: "body_type", html: true };
     }
     navigations: {
         Navigation::many("attachments", || &ATTACHMENT.edm).insertable() => OF_POST;

@@ -94,6 +94,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::Document(_)
         | Source::BodyKind(_)
         | Source::Body { .. }
+        | Source::BodyAs { .. }
         | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }

@@ -276,6 +276,10 @@ impl Program {
                 None => Shape::Text(at(column)),
                 Some(shown) => Shape::Body { content: at(column), kind: at(kind), shown },
             },
+            Source::BodyAs { column, kind, html } => {
+                let shown = if html { BodyType::Html } else { BodyType::Text };
+                Shape::Body { content: at(column), kind: at(kind), shown }
+            }
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));
                 let content = "(select b.content from blobs b \

@@ -254,6 +254,10 @@ fn strict_mode_refuses_queries_that_real_graph_refuses() {
     let read = ada.get(&format!("{group}/conversations?$select=topic,@folkmoot.isRead")).ok();
     let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
     assert_eq!(shown, ["@odata.etag", "id", "topic"]);
+    let select = "$select=hasAttachments,@folkmoot.bodyText,@folkmoot.bodyHtml";
+    let read = ada.get(&format!("{group}/threads/{thread}/posts?{select}")).ok();
+    let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
+    assert_eq!(shown, ["@odata.etag", "hasAttachments", "id"]);
     let eventual = [("ConsistencyLevel", "eventual")];
     for path in [
         "members/$count",
