@@ -3,7 +3,7 @@
 //! **Invariant:** what is answered to a write comes from here too, so one entity has one form.
 
 use bytes::Bytes;
-use odata::bind::{Path, Query, Step};
+use odata::bind::{Dynamic, Path, Query, Step};
 use odata::edm::{Navigation, Property, Published, Type};
 use odata::syntax::{self, Options};
 use uuid::Uuid;
@@ -359,7 +359,7 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
     Query {
         entity: &entity.edm,
         select: None,
-        dynamic: true,
+        dynamic: Dynamic::All,
         expand: Vec::new(),
         documents: Vec::new(),
         filter: None,

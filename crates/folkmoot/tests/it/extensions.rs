@@ -245,3 +245,44 @@ fn mentions_are_betas() {
     it.ada.get(&format!("{own}?$expand=mentions")).refused(400, "ExpandNotSupported");
     assert!(it.ada.get(&format!("{own}?$select=*")).ok().get("importance").is_none());
 }
+
+/// Whoever put it there knows its name, and wants no other.
+#[test]
+fn undeclared_properties_are_selected_by_name() {
+    let it = talk();
+    let post = json!({"body": {"content": "x"}, "Company_Info": "Skis", "mood": 7, "picks": ["a"]});
+    let with = it.bo.post(&format!("{}/posts", it.thread), &post).id();
+    let select = "$select=hasAttachments,company_info,picks,nothing";
+    let list = format!("{}/posts?{select}", it.thread);
+    let inside = format!("{}?$expand=posts({select})", it.thread);
+    let names = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (list, inside) = (it.ada.get(&list).ok(), it.ada.get(&inside).ok());
+    for posts in [&list["value"], &inside["posts"]] {
+        assert_eq!(
+            names(&posts[0]),
+            ["@odata.etag", "hasAttachments", "id"],
+            "it has none of them"
+        );
+        let of = &posts[1];
+        let shown = ["@odata.etag", "Company_Info", "hasAttachments", "id", "picks"];
+        assert_eq!(names(of), shown);
+        assert_eq!((&of["id"], &of["Company_Info"]), (&json!(with), &json!("Skis")));
+        assert_eq!(of["picks"], json!(["a"]));
+    }
+    for (answer, name) in [(&list, "@odata.context"), (&inside, "posts@odata.context")] {
+        let context = answer[name].as_str().unwrap();
+        assert!(context.contains("company_info,picks,nothing)"), "{context}");
+    }
+    let none = ("Accept", "application/json;odata.metadata=none");
+    let one = format!("{}/posts/{with}?{select}", it.thread);
+    let bare = it.ada.send("GET", &one, &[none], b"").ok();
+    assert_eq!(names(&bare), ["Company_Info", "hasAttachments", "id", "picks"]);
+    // An extension is open too; a thread is not.
+    let all = format!("{}/extensions", it.post);
+    it.bo.post(&all, &extension("Com.X", &json!({"a": 1, "b": [2]}))).created();
+    let read = it.ada.get(&format!("{all}/Com.X?$select=b")).ok();
+    assert_eq!((&read["b"], read.get("a")), (&json!([2]), None));
+    assert_eq!(read["b@odata.type"], "#Collection(Double)", "what is said of it comes along");
+    it.ada.get(&format!("{}?$select=company_info", it.thread)).refused(400, "BadRequest");
+    it.ada.get(&format!("{}/posts?$select=company/info", it.thread)).refused(400, "BadRequest");
+}

@@ -217,8 +217,8 @@ fn what_a_query_cannot_be_is_said_by_name() {
         ("$expand=notes($search=x)", "$search is not supported in $expand"),
         ("$expand=parent($top=1)", "$top has no meaning for 'parent', which is a single entity"),
         (
-            "$expand=notes($select=nope)",
-            "Could not find a property named 'nope' on type 'test.model.note'.",
+            "$expand=parent($select=nope)",
+            "Could not find a property named 'nope' on type 'test.model.room'.",
         ),
         ("$orderby=nope", "Could not find a property named 'nope' on type 'test.model.room'."),
         ("$orderby=isOpen", "property 'isOpen' of 'room' cannot be used in $orderby"),
@@ -481,7 +481,20 @@ fn a_long_chain_comes_out_shallow() {
 }
 
 #[test]
-fn an_open_type_does_not_select_what_it_does_not_declare() {
-    let error = query_on(&NOTE, "$select=extra").unwrap_err();
-    assert!(error.is_unknown_property(), "{error}");
+fn an_open_type_selects_by_name_what_it_does_not_declare() {
+    let named = |names: &[&str]| Dynamic::Named(names.iter().map(|it| (*it).to_owned()).collect());
+    for (text, dynamic) in [
+        ("", Dynamic::All),
+        ("$select=*", Dynamic::All),
+        ("$select=*,Extra", Dynamic::All),
+        ("$select=text", named(&[])),
+        ("$select=text,Extra,more_2", named(&["Extra", "more_2"])),
+    ] {
+        assert_eq!(query_on(&NOTE, text).unwrap().dynamic, dynamic, "{text}");
+    }
+    for text in ["$select=extra/deep", "$select=my.extra", "$select=archive.extra"] {
+        let error = query_on(&NOTE, text).unwrap_err();
+        assert!(error.is_unknown_property(), "{error}");
+    }
+    assert!(query("$select=extra").unwrap_err().is_unknown_property(), "a closed type");
 }
