@@ -215,6 +215,7 @@ async fn carry_out(
         | Op::ListGroupThreads
         | Op::ListThreads
         | Op::GetThread
+        | Op::ListMessages
         | Op::ListPosts
         | Op::GetPost
         | Op::GetInReplyTo

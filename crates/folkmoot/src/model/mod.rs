@@ -89,6 +89,8 @@ pub(crate) enum Source {
     Blob(&'static str),
     /// A column of JSON text that is shown and never compared, such as a document as it was sent.
     Document(&'static str),
+    /// Text of what an entity is in, by an SQL expression over `t0`; its version does not cover that.
+    Above(&'static str),
     /// A number or truth that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
     /// calling user's id, null where an application calls.
     PerCaller(&'static str),
@@ -300,6 +302,7 @@ mod tests {
                         | Source::BodyAs { .. }
                         | Source::Blob(_)
                         | Source::PerCaller(_)
+                        | Source::Above(_)
                         | Source::Null
                 );
                 let named = property.filterable || property.sortable;

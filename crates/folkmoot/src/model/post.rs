@@ -51,6 +51,10 @@ entity! {
         // When it was last edited; a post that never was does not have it.
         Property::date_time("@folkmoot.editedDateTime").published(Published::Never)
             => Source::Time { at: "edited_at", offset: None };
+        // The topic of its thread, as the subject of a message.
+        Property::string("@folkmoot.topic").on_request().published(Published::Never)
+            => Source::Above("(select h.topic from threads h \
+                where h.group_id = t0.group_id and h.id = t0.thread_id)");
         // The body as either kind of text, for those who want both at once.
         Property::string("@folkmoot.bodyText").on_request().published(Published::Never)
             => Source::BodyAs { column: "body", kind: "body_type", html: false };

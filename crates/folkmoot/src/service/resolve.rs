@@ -28,8 +28,6 @@ pub(crate) struct Target {
     pub(crate) id: Option<Uuid>,
     /// Whether it is one entity: by a key, or by a navigation that leads to one.
     pub(crate) single: bool,
-    /// Whether the way here is declared with a wider type than the entity's.
-    pub(crate) declared: bool,
     /// What stands behind `$metadata#` in the context, for the collection.
     pub(crate) context: String,
     /// The address below the root, for links: `groups/…/threads/…`.
@@ -120,7 +118,6 @@ fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
         place: Place::Set,
         id,
         single: path.root.singleton,
-        declared: false,
         context: if path.root.singleton { "users".into() } else { path.root.name.into() },
         url: path.root.name.into(),
         parent: None,
@@ -220,7 +217,6 @@ async fn follow(
     at.entity = target;
     at.id = None;
     at.single = !navigation.collection;
-    at.declared = navigation.declared.is_some();
     at.parent = Some(parent);
     at.navigation = Some(navigation);
     Ok(())

@@ -11,7 +11,7 @@ use crate::store::sql::binds;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 7] = [
+const MIGRATIONS: [(&str, &str, &str); 8] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -27,7 +27,9 @@ const MIGRATIONS: [(&str, &str, &str); 7] = [
     ("uploads", UPLOADS, UPLOADS),
     ("post_children", POST_CHILDREN, POST_CHILDREN),
     ("group_settings", GROUP_SETTINGS, GROUP_SETTINGS),
+    ("posts_newest", POSTS_NEWEST, POSTS_NEWEST),
 ];
+const POSTS_NEWEST: &str = include_str!("../../migrations/0008_posts_newest.sql");
 const GROUP_SETTINGS: &str = include_str!("../../migrations/0007_group_settings.sql");
 const POST_CHILDREN: &str = include_str!("../../migrations/0006_post_children.sql");
 const UPLOADS: &str = include_str!("../../migrations/0005_uploads.sql");

@@ -91,6 +91,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         | Source::ChangeKey
         | Source::Complex(_)
         | Source::PerCaller(_)
+        | Source::Above(_)
         | Source::Document(_)
         | Source::BodyKind(_)
         | Source::Body { .. }

@@ -269,6 +269,7 @@ impl Program {
                     _ => Shape::Int(column),
                 }
             }
+            Source::Above(expression) => Shape::Text(self.column(expression.into())),
             Source::Null => Shape::Constant("null".into()),
             Source::BodyKind(column) => match body {
                 None => Shape::Text(at(column)),

@@ -19,6 +19,7 @@ mod examples;
 mod extensions;
 mod groups;
 mod limits;
+mod messages;
 mod metadata_levels;
 mod negotiation;
 mod postgres;
