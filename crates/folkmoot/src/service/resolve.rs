@@ -108,6 +108,29 @@ pub(crate) async fn resolve(
     Ok(at)
 }
 
+/// `path` with the ids of groups in place of their names, for a command: which group it changes must be
+/// known before it begins.
+pub(crate) async fn with_ids(ctx: &Ctx, mut path: Path) -> Result<Path, Error> {
+    let mut entity = (path.root.entity)();
+    for step in &mut path.steps {
+        match step {
+            Step::Key(key) if entity.name == "group" && ids::parse(key).is_none() => {
+                if !ctx.strict {
+                    let input = (ctx.caller.tenant, key.clone());
+                    let found = ctx.store.read(input, |tx, (tenant, name)| {
+                        Box::pin(groups::find_by_name(tx, *tenant, name))
+                    });
+                    let unknown = || Error::ResourceNotFound(key.clone());
+                    *key = found.await?.ok_or_else(unknown)?.to_string();
+                }
+            }
+            Step::Navigation(navigation) => entity = (navigation.target)(),
+            _ => {}
+        }
+    }
+    Ok(path)
+}
+
 fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
     let entity = entity_of((path.root.entity)());
     let id =
@@ -140,6 +163,10 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
         (None, "user") => {
             let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
             found.ok_or_else(unknown)?.id.0
+        }
+        (None, "group") if !ctx.strict => {
+            let found = groups::find_by_name(tx, ctx.caller.tenant, text).await?;
+            found.ok_or_else(unknown)?.0
         }
         (None, "group" | "directoryObject") => return Err(unknown()),
         (None, _) => return Err(Error::ItemNotFound),
