@@ -2,32 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Server, Talk};
 
 const COLOR: &str = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Color";
 const TAGS: &str = "StringArray {66f5a359-4659-4830-9070-00047ec6ac6e} Name Tags";
 
-struct Talk {
-    server: Server,
-    ada: Client,
-    bo: Client,
-    cy: Client,
-    group: String,
-    thread: String,
-    /// The address of a post of ada's.
-    post: String,
-}
-
 fn talk() -> Talk {
-    let server = Server::ephemeral();
-    let [ada, bo, cy] = ["ada", "bo", "cy"].map(|it| server.user(&format!("{it}@example.org")));
-    let group = ada.group("readers", "Private");
-    let bo_id = bo.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
-    ada.post(&format!("/v1.0/groups/{group}/members/$ref"), &server.reference(&bo_id)).empty(204);
-    let [_, thread, post] = ada.talk(&group, "Lunch", "At noon?");
-    let thread = format!("/v1.0/groups/{group}/threads/{thread}");
-    let post = format!("{thread}/posts/{post}");
-    Talk { server, ada, bo, cy, group, thread, post }
+    Talk::on(Server::ephemeral())
 }
 
 fn extension(name: &str, more: &Value) -> Value {

@@ -2,31 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
-
-/// A group with an owner, a member and somebody from outside, and a thread that the owner has begun.
-struct Talk {
-    server: Server,
-    ada: Client,
-    bo: Client,
-    cy: Client,
-    group: String,
-    conversation: String,
-    /// The thread's address.
-    thread: String,
-    /// The owner's first post.
-    first: String,
-}
+use crate::support::{Client, Server, Talk};
 
 fn talk() -> Talk {
-    let server = Server::durable();
-    let [ada, bo, cy] = ["ada", "bo", "cy"].map(|it| server.user(&format!("{it}@example.org")));
-    let group = ada.group("readers", "Private");
-    let members = format!("/v1.0/groups/{group}/members/$ref");
-    ada.post(&members, &server.reference("bo@example.org")).empty(204);
-    let [conversation, thread, first] = ada.talk(&group, "Lunch", "At noon?");
-    let thread = format!("/v1.0/groups/{group}/threads/{thread}");
-    Talk { server, ada, bo, cy, group, conversation, thread, first }
+    Talk::on(Server::durable())
 }
 
 impl Talk {
