@@ -112,17 +112,16 @@ pub(crate) async fn resolve(
 /// known before it begins.
 pub(crate) async fn with_ids(ctx: &Ctx, mut path: Path) -> Result<Path, Error> {
     let mut entity = (path.root.entity)();
+    let is_name = |key: &str| !ctx.strict && ids::parse(key).is_none();
     for step in &mut path.steps {
         match step {
-            Step::Key(key) if entity.name == "group" && ids::parse(key).is_none() => {
-                if !ctx.strict {
-                    let input = (ctx.caller.tenant, key.clone());
-                    let found = ctx.store.read(input, |tx, (tenant, name)| {
-                        Box::pin(groups::find_by_name(tx, *tenant, name))
-                    });
-                    let unknown = || Error::ResourceNotFound(key.clone());
-                    *key = found.await?.ok_or_else(unknown)?.to_string();
-                }
+            Step::Key(key) if entity.name == "group" && is_name(key) => {
+                let input = (ctx.caller.tenant, key.clone());
+                let found = ctx.store.read(input, |tx, (tenant, name)| {
+                    Box::pin(groups::find_by_name(tx, *tenant, name))
+                });
+                let unknown = || Error::ResourceNotFound(key.clone());
+                *key = found.await?.ok_or_else(unknown)?.to_string();
             }
             Step::Navigation(navigation) => entity = (navigation.target)(),
             _ => {}
