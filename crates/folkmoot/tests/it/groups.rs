@@ -257,6 +257,9 @@ fn a_name_that_passes_to_another_group_leads_there_at_once() {
         for _ in 0..3 {
             assert_eq!(topic(), expected);
         }
+        // Nor does it stand once the group has changed.
+        ada.talk(now, &format!("more {expected}"), "x");
+        assert_eq!(topic(), format!("more {expected}"));
     }
     let strict = Server::with(&["--strict-graph"]);
     let ada = strict.user("ada@example.org");
