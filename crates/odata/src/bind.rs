@@ -87,8 +87,8 @@ pub struct Query {
     pub entity: &'static EntityType,
     /// The properties to show, in the order of the model; `None` where no `$select` was given.
     pub select: Option<Vec<&'static Property>>,
-    /// Whether undeclared properties are shown too: where there is no `$select`, or `*` in it.
-    pub dynamic: bool,
+    /// The undeclared properties to show, where the type is open.
+    pub dynamic: Dynamic,
     /// What to show of related entities.
     pub expand: Vec<Expand>,
     /// The contained documents to show.
@@ -105,6 +105,15 @@ pub struct Query {
     pub count: bool,
     /// Where the page before ended.
     pub skip_token: Option<String>,
+}
+
+/// Properties that an open type does not declare (OData 4.01 part 1, section 4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dynamic {
+    /// All that an entity has: where there is no `$select`, or `*` in it.
+    All,
+    /// Those of these names in any letter case, as `$select` wrote them; perhaps none.
+    Named(Vec<String>),
 }
 
 impl Query {

@@ -296,6 +296,8 @@ pub struct Navigation {
     pub expandable: bool,
     /// Whether a deep POST may carry entities of it.
     pub insertable: bool,
+    /// Whether its entities come in the reverse of the order in which others of their type do.
+    pub reversed: bool,
     /// Where it is described.
     pub published: Published,
 }
@@ -311,6 +313,7 @@ impl Navigation {
             contained: true,
             expandable: true,
             insertable: false,
+            reversed: false,
             published: Published::Always,
         }
     }
@@ -333,6 +336,11 @@ impl Navigation {
     /// A deep POST may carry entities of it.
     pub const fn insertable(self) -> Navigation {
         Navigation { insertable: true, ..self }
+    }
+
+    /// Its entities come in the reverse of their type's order, where none is asked for.
+    pub const fn reversed(self) -> Navigation {
+        Navigation { reversed: true, ..self }
     }
 
     /// `$expand` refuses it.

@@ -302,9 +302,12 @@ fn permitted(
     let (shape, count) = operations::shape(path);
     // HEAD asks for what GET would answer.
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    // What strict mode does not offer is not named either; of a `$count` there is only GET.
+    // What strict mode does not offer, or what is reached by a way of our own, is not named either; of a `$count` there is only GET.
+    let own_way = |it: &Step| matches!(it, Step::Navigation(it) if it.name.contains('.'));
+    let own = path.steps.iter().any(own_way);
     let offered = |row: &&Row| {
-        !(api.strict && row.strict == Strict::NotOffered) && (!count || row.method == Method::GET)
+        !(api.strict && (own || row.strict == Strict::NotOffered))
+            && (!count || row.method == Method::GET)
     };
     let Some(row) = operations::rows(&shape).find(|it| it.method == method && offered(it)) else {
         if !operations::rows(&shape).any(|it| !count || it.method == Method::GET) {

@@ -216,7 +216,9 @@ operations! {
     UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served;
     DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served;
     ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps;
+    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, NotOffered;
 
+    ListMessages: GET "group/folkmoot.messages", READ, READ, NotOffered;
     ListPosts: GET "conversationThread/posts", READ, READ, Served;
     CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered;
     AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, NotOffered;

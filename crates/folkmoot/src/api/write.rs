@@ -26,13 +26,14 @@ use crate::service::group_settings::Own;
 use crate::service::uploads::{self, Opened};
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, directory, extended_properties, extensions,
-    group_settings, groups, limits, members, mentions, posts, read, senders, threads,
+    group_settings, groups, limits, members, mentions, posts, read, senders, threads, with_ids,
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
     let Call { mut ctx, row, path, parts, prefer, accepted, .. } = call;
     let (metadata, id) = options(&parts, row, accepted)?;
     ctx.set_metadata(metadata);
+    let path = with_ids(&ctx, path).await?;
     let (ctx, answer) = (&ctx, As { metadata, prefer, types: OnceLock::new() });
     match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
         // Whoever may not see a group's content hears that, whatever else is wrong with the request.
@@ -138,7 +139,7 @@ async fn carry_out(
             changed(posts::update(ctx, path, record).await?)
         }
         Op::DeletePost | Op::DeleteInReplyTo => no_content(posts::delete(ctx, path).await?),
-        Op::ForwardPost => forward(ctx, path, parts, body).await,
+        Op::ForwardPost | Op::ForwardThread => forward(ctx, path, parts, body).await,
         Op::CreateAttachment | Op::AddAttachment => {
             let record = entity(parts, body, path.entity(), &answer).await?;
             created(attachments::create(ctx, path, record).await?)
@@ -215,6 +216,7 @@ async fn carry_out(
         | Op::ListGroupThreads
         | Op::ListThreads
         | Op::GetThread
+        | Op::ListMessages
         | Op::ListPosts
         | Op::GetPost
         | Op::GetInReplyTo

@@ -7,7 +7,9 @@ use odata::edm::{Action, Navigation, Property, Published};
 
 use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, json, text};
-use super::{CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, Source, THREAD, USER, entity};
+use super::{
+    CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, POST, Source, THREAD, USER, entity,
+};
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
 /// Conversations whose last post came after the caller was last here, or last read them, and is not
@@ -37,12 +39,16 @@ const FAVORITE: Source = Source::PerCaller(
     "exists (select 1 from group_favorites f where f.group_id = t0.id and f.user_id = {caller})",
 );
 
+/// The way to all posts of a group, newest first.
+const MESSAGES: &str = "folkmoot.messages";
+
 /// The properties and navigations that a group's mailbox has: a group without one does not have them.
-pub(crate) const MAILBOX: [&str; 11] = [
+pub(crate) const MAILBOX: [&str; 12] = [
     "acceptedSenders",
     "allowExternalSenders",
     "autoSubscribeNewMembers",
     "conversations",
+    MESSAGES,
     "hideFromAddressLists",
     "hideFromOutlookClients",
     "isFavorite",
@@ -112,6 +118,7 @@ entity! {
     navigations: {
         Navigation::many("conversations", || &CONVERSATION.edm) => IN_GROUP;
         Navigation::many("threads", || &THREAD.edm) => IN_GROUP;
+        Navigation::many(MESSAGES, || &POST.edm).published(Published::Never).reversed() => IN_GROUP;
         Navigation::many("members", || &USER.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_members", from: "group_id", to: "user_id" };
         Navigation::many("owners", || &USER.edm).referenced().declared("directoryObject")

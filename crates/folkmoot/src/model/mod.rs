@@ -87,10 +87,14 @@ pub(crate) enum Source {
     /// A body, shown as it is stored or as the kind of text that was asked for, and compared as it is
     /// stored, as [`Source::Wide`] is.
     Body { column: &'static str, kind: &'static str, folded: &'static str },
+    /// A body as HTML or as plain text, whatever it is stored as and answers show it as.
+    BodyAs { column: &'static str, kind: &'static str, html: bool },
     /// The bytes of the blob whose hash is in this column, as base64.
     Blob(&'static str),
     /// A column of JSON text that is shown and never compared, such as a document as it was sent.
     Document(&'static str),
+    /// Text of what an entity is in, by an SQL expression over `t0`; its version does not cover that.
+    Above(&'static str),
     /// A number or truth that is another for each caller: an SQL expression over `t0` in which `{caller}` is the
     /// calling user's id, null where an application calls.
     PerCaller(&'static str),
@@ -293,8 +297,14 @@ mod tests {
     fn what_filters_or_sorts_can_be_compared() {
         for entity in ENTITIES {
             for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
-                let comparable =
-                    !matches!(source, Source::Shown(_) | Source::Document(_) | Source::Blob(_));
+                let comparable = !matches!(
+                    source,
+                    Source::Shown(_)
+                        | Source::Document(_)
+                        | Source::BodyAs { .. }
+                        | Source::Above(_)
+                        | Source::Blob(_)
+                );
                 let named = property.filterable || property.sortable;
                 assert!(comparable || !named, "{}/{}", entity.edm.name, property.name);
             }

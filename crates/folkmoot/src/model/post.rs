@@ -51,6 +51,15 @@ entity! {
         // When it was last edited; a post that never was does not have it.
         Property::date_time("@folkmoot.editedDateTime").published(Published::Never)
             => Source::Time { at: "edited_at", offset: None };
+        // The topic of its thread, as the subject of a message.
+        Property::string("@folkmoot.topic").on_request().published(Published::Never)
+            => Source::Above("(select h.topic from threads h \
+                where h.group_id = t0.group_id and h.id = t0.thread_id)");
+        // The body as either kind of text, for those who want both at once.
+        Property::string("@folkmoot.bodyText").on_request().published(Published::Never)
+            => Source::BodyAs { column: "body", kind: "body_type", html: false };
+        Property::string("@folkmoot.bodyHtml").on_request().published(Published::Never)
+            => Source::BodyAs { column: "body", kind: "body_type", html: true };
     }
     navigations: {
         Navigation::many("attachments", || &ATTACHMENT.edm).insertable() => OF_POST;
@@ -74,20 +83,23 @@ entity! {
             ty: ParameterType::Entity(|| &SELF.edm),
             required: true,
         }]),
-        Action::new("forward").with(&[
-            Parameter {
-                name: "Comment",
-                ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
-                required: false,
-            },
-            Parameter {
-                name: "ToRecipients",
-                ty: ParameterType::Value(Type::Complex(&RECIPIENT), true),
-                required: true,
-            },
-        ]),
+        Action::new("forward").with(FORWARD),
     ]
 }
+
+/// What a post is sent to people outside its thread with.
+pub(super) const FORWARD: &[Parameter] = &[
+    Parameter {
+        name: "Comment",
+        ty: ParameterType::Value(Type::Primitive(Primitive::String), false),
+        required: false,
+    },
+    Parameter {
+        name: "ToRecipients",
+        ty: ParameterType::Value(Type::Complex(&RECIPIENT), true),
+        required: true,
+    },
+];
 
 const OF_POST: Link = Link::Keys(&[("group_id", "group_id"), ("post_id", "id")]);
 

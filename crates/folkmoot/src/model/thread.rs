@@ -3,8 +3,9 @@
 //! **Invariant:** a thread has the topic of its conversation; what is declared of it stands while it has
 //! no post, as with a conversation.
 
-use odata::edm::{Action, Navigation, Parameter, ParameterType, Property};
+use odata::edm::{Action, Navigation, Parameter, ParameterType, Property, Published};
 
+use super::post::FORWARD;
 use super::shared::{RECIPIENT, id, json, text};
 use super::{Link, POST, Source, entity};
 
@@ -33,9 +34,13 @@ entity! {
         Navigation::many("posts", || &POST.edm).insertable()
             => Link::Keys(&[("group_id", "group_id"), ("thread_id", "id")]);
     }
-    actions: &[Action::new("reply").with(&[Parameter {
-        name: "Post",
-        ty: ParameterType::Entity(|| &POST.edm),
-        required: true,
-    }])]
+    actions: &[
+        Action::new("reply").with(&[Parameter {
+            name: "Post",
+            ty: ParameterType::Entity(|| &POST.edm),
+            required: true,
+        }]),
+        // Of its newest post.
+        Action::new("forward").with(FORWARD).published(Published::Never),
+    ]
 }

@@ -61,7 +61,7 @@ impl Question {
     }
 
     /// The question that a GET of `path`, written as `address` (path and query), asks; `None` where
-    /// it is not about one group.
+    /// it is not about one group, or names it by what another may be named tomorrow.
     pub(crate) fn of(ctx: &Ctx, path: &Path, address: &str) -> Option<Question> {
         let Some(Step::Key(text)) = path.steps.first() else { return None };
         let leaves = path.steps.iter().any(|step| match step {

@@ -31,6 +31,7 @@ pub(crate) mod uploads;
 pub(crate) mod users;
 
 pub(crate) use error::Error;
+pub(crate) use resolve::with_ids;
 
 pub(crate) use crate::store::form::{BodyType, Metadata, Wanted};
 

@@ -516,7 +516,8 @@ pub(crate) async fn delete_child(ctx: &Ctx, path: Path) -> Result<(), Error> {
         .await
 }
 
-/// Notes down that the post that `path` leads to is to be sent to people outside its thread.
+/// Notes down that the post that `path` leads to, or the newest of the thread, is to be sent to people
+/// outside its thread.
 pub(crate) async fn forward(
     ctx: &Ctx,
     path: Path,
@@ -541,8 +542,14 @@ pub(crate) async fn forward(
                 let (ctx, path, comment, to) = input;
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 at.access.may_post()?;
-                let post = on_post(tx, &at).await?;
                 let (group, id, now) = (at.group()?.id, ctx.clock.id(), ctx.now().ticks);
+                let post = match at.entity.edm.name {
+                    "conversationThread" => {
+                        let newest = posts::newest(tx, group, ThreadId(at.id()?)).await?;
+                        newest.ok_or(Error::ItemNotFound)?
+                    }
+                    _ => on_post(tx, &at).await?,
+                };
                 let (author, app) = (ctx.caller.user, ctx.caller.app.as_deref());
                 let forward = NewForward { id, post: post.id, comment, to, author, app };
                 post_children::insert_forward(tx, group, &forward, now).await?;

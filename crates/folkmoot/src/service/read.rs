@@ -3,7 +3,7 @@
 //! **Invariant:** what is answered to a write comes from here too, so one entity has one form.
 
 use bytes::Bytes;
-use odata::bind::{Path, Query, Step};
+use odata::bind::{Dynamic, Path, Query, Step};
 use odata::edm::{Navigation, Property, Published, Type};
 use odata::syntax::{self, Options};
 use uuid::Uuid;
@@ -97,10 +97,7 @@ async fn answer(tx: &mut Tx, ctx: &Ctx, request: &Read) -> Result<Answer, Error>
             let found = entity(tx, ctx, &at, &request.query, &url, &mut body);
             let found = found.await?.ok_or_else(|| resolve::missing(&at))?;
             body.push(b'}');
-            // Expanded entities have versions of their own, which the ETag does not cover; nor does it
-            // what is another for each caller.
-            let own = request.query.expand.is_empty() && !is_per_caller(&request.query);
-            let etag = own.then(|| etag(found.version));
+            let etag = covered(&request.query).then(|| etag(found.version));
             Ok(Answer::Json { body: body.into(), etag })
         }
         _ => page(tx, ctx, request, &at).await,
@@ -133,7 +130,7 @@ async fn entity(
     url: &str,
     body: &mut Vec<u8>,
 ) -> Result<Option<Found>, Error> {
-    let node = Node::new(tx.db(), query, &at.access, at.declared, ctx.form());
+    let node = Node::new(tx.db(), query, &at.access, at.navigation, ctx.form());
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
@@ -149,7 +146,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     let node = if references {
         Node::references(tx.db(), &request.query, &at.access, ctx.form())
     } else {
-        Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form())
+        Node::new(tx.db(), &request.query, &at.access, at.navigation, ctx.form())
     };
     let after = match &request.query.skip_token {
         Some(token) => {
@@ -205,7 +202,7 @@ pub(super) async fn found(
     // There is no link to a next page, so no preference may make this one shorter.
     let mut form = ctx.form();
     form.wanted.page_max = None;
-    let node = Node::new(tx.db(), query, &at.access, at.declared, form);
+    let node = Node::new(tx.db(), query, &at.access, at.navigation, form);
     let mut body = b"{".to_vec();
     if ctx.annotations() {
         let context = format!("{}/$metadata#{}", ctx.root, at.context);
@@ -222,7 +219,7 @@ pub(super) async fn found(
 }
 
 async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
-    let node = Node::new(tx.db(), &request.query, &at.access, at.declared, ctx.form());
+    let node = Node::new(tx.db(), &request.query, &at.access, at.navigation, ctx.form());
     Ok(Answer::Count(read::count(tx, &node, at.place).await?))
 }
 
@@ -334,7 +331,7 @@ pub(crate) fn made(
     if body.len() > 1 {
         body.push(b',');
     }
-    let node = Node::new(tx.db(), query, &at.access, false, ctx.form());
+    let node = Node::new(tx.db(), query, &at.access, None, ctx.form());
     let url = format!("{}/{}", ctx.root, at.url);
     let found = read::made(tx, &node, columns, &url, &mut body)?;
     Ok((body, etag(found.version)))
@@ -359,7 +356,7 @@ pub(crate) fn whole(entity: &'static Entity) -> Query {
     Query {
         entity: &entity.edm,
         select: None,
-        dynamic: true,
+        dynamic: Dynamic::All,
         expand: Vec::new(),
         documents: Vec::new(),
         filter: None,
@@ -395,6 +392,15 @@ pub(super) fn is_per_caller(query: &Query) -> bool {
     let mut selected = query.select.iter().flatten();
     selected.any(|it| matches!(entity.source(it), Source::PerCaller(_)))
         || query.expand.iter().any(|it| is_per_caller(&it.query))
+}
+
+/// Whether an entity's version covers all that is shown of it. Expanded entities have versions of their
+/// own, and so have those that it is in; what is another for each caller has none.
+fn covered(query: &Query) -> bool {
+    let entity = entity_of(query.entity);
+    let beyond = |source| matches!(source, Source::PerCaller(_) | Source::Above(_));
+    let mut selected = query.select.iter().flatten();
+    query.expand.is_empty() && !selected.any(|it| beyond(entity.source(it)))
 }
 
 /// What was selected, in the order in which it was asked for, under the model's names.

@@ -28,8 +28,6 @@ pub(crate) struct Target {
     pub(crate) id: Option<Uuid>,
     /// Whether it is one entity: by a key, or by a navigation that leads to one.
     pub(crate) single: bool,
-    /// Whether the way here is declared with a wider type than the entity's.
-    pub(crate) declared: bool,
     /// What stands behind `$metadata#` in the context, for the collection.
     pub(crate) context: String,
     /// The address below the root, for links: `groups/…/threads/…`.
@@ -110,6 +108,28 @@ pub(crate) async fn resolve(
     Ok(at)
 }
 
+/// `path` with the ids of groups in place of their names, for a command: which group it changes must be
+/// known before it begins.
+pub(crate) async fn with_ids(ctx: &Ctx, mut path: Path) -> Result<Path, Error> {
+    let mut entity = (path.root.entity)();
+    let is_name = |key: &str| !ctx.strict && ids::parse(key).is_none();
+    for step in &mut path.steps {
+        match step {
+            Step::Key(key) if entity.name == "group" && is_name(key) => {
+                let input = (ctx.caller.tenant, key.clone());
+                let found = ctx.store.read(input, |tx, (tenant, name)| {
+                    Box::pin(groups::find_by_name(tx, *tenant, name))
+                });
+                let unknown = || Error::ResourceNotFound(key.clone());
+                *key = found.await?.ok_or_else(unknown)?.to_string();
+            }
+            Step::Navigation(navigation) => entity = (navigation.target)(),
+            _ => {}
+        }
+    }
+    Ok(path)
+}
+
 fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
     let entity = entity_of((path.root.entity)());
     let id =
@@ -120,7 +140,6 @@ fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
         place: Place::Set,
         id,
         single: path.root.singleton,
-        declared: false,
         context: if path.root.singleton { "users".into() } else { path.root.name.into() },
         url: path.root.name.into(),
         parent: None,
@@ -143,6 +162,10 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
         (None, "user") => {
             let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
             found.ok_or_else(unknown)?.id.0
+        }
+        (None, "group") if !ctx.strict => {
+            let found = groups::find_by_name(tx, ctx.caller.tenant, text).await?;
+            found.ok_or_else(unknown)?.0
         }
         (None, "group" | "directoryObject") => return Err(unknown()),
         (None, _) => return Err(Error::ItemNotFound),
@@ -220,7 +243,6 @@ async fn follow(
     at.entity = target;
     at.id = None;
     at.single = !navigation.collection;
-    at.declared = navigation.declared.is_some();
     at.parent = Some(parent);
     at.navigation = Some(navigation);
     Ok(())

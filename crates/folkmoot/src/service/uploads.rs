@@ -427,7 +427,6 @@ fn target(
         place: plan::Place::Under(parent, link, None),
         id: Some(attachment.0),
         single: true,
-        declared: false,
         context: format!("groups('{group}')/threads('{thread}')/posts('{post}')/attachments"),
         url: format!("groups/{group}/threads/{thread}/posts/{post}/attachments/{attachment}"),
         parent: Some(parent),

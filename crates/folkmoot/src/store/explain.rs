@@ -147,6 +147,7 @@ async fn check(store: &Store, db: Db) {
             "",
             "threads_by_conversation (group_id=? AND conversation_id=?",
         ),
+        case(&POST, Some((&GROUP, "folkmoot.messages")), "", "posts_newest (group_id=?"),
         case(&POST, Some((&THREAD, "posts")), "", "posts_by_thread (group_id=? AND thread_id=?"),
         case(
             &ATTACHMENT,
@@ -166,11 +167,12 @@ async fn check(store: &Store, db: Db) {
         } else {
             Access::to_tenant(caller())
         };
-        let node = Node::new(db, &query, &access, false, FORM);
+        let via = parent.and_then(|(parent, name)| parent.edm.navigation(name));
+        let node = Node::new(db, &query, &access, via, FORM);
         let place = match parent {
             None => Place::Set,
-            Some((parent, navigation)) => {
-                let link = parent.link(parent.edm.navigation(navigation).unwrap()).unwrap();
+            Some((parent, _)) => {
+                let link = parent.link(via.unwrap()).unwrap();
                 let group = parent.in_group.then(|| id(3));
                 Place::Under(Parent::new(parent, group, id(3)), link, None)
             }

@@ -223,6 +223,20 @@ pub(crate) async fn facts(
     Ok(Some(facts))
 }
 
+/// The group with this mail nickname or mail address, in any letter case.
+pub(crate) async fn find_by_name(
+    tx: &mut Tx,
+    tenant: TenantId,
+    name: &str,
+) -> Result<Option<GroupId>, Error> {
+    // An address begins with its group's nickname, in which there is no @.
+    let sql = "select id from groups where tenant_id = $1 and mail_nickname_folded = $2 \
+        and deleted_at is null and (mail_nickname_folded = $3 or mail_folded = $3)";
+    let name = fold(name);
+    let nickname = name.split('@').next().unwrap_or_default();
+    tx.first(sql, binds![tenant, nickname, name.as_ref()], |row| row.id(0).map(GroupId)).await
+}
+
 /// Marks a group as deleted.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, now: i64) -> Result<(), Error> {
     let sql = "update groups set deleted_at = $1, version = version + 1 where id = $2";

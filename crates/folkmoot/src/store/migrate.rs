@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 8] = [
+const MIGRATIONS: [(&str, &str, &str); 9] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -28,6 +28,7 @@ const MIGRATIONS: [(&str, &str, &str); 8] = [
     ("uploads", UPLOADS, UPLOADS),
     ("post_children", POST_CHILDREN, POST_CHILDREN),
     ("group_settings", GROUP_SETTINGS, GROUP_SETTINGS),
+    ("posts_newest", POSTS_NEWEST, POSTS_NEWEST),
     ("filters", FILTERS, FILTERS),
 ];
 /// The columns whose twins that one added, by table.
@@ -38,7 +39,8 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "thumbnail_url"),
     ("attachments", "preview_url"),
 ];
-const FILTERS: &str = include_str!("../../migrations/0008_filters.sql");
+const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");
+const POSTS_NEWEST: &str = include_str!("../../migrations/0008_posts_newest.sql");
 const GROUP_SETTINGS: &str = include_str!("../../migrations/0007_group_settings.sql");
 const POST_CHILDREN: &str = include_str!("../../migrations/0006_post_children.sql");
 const UPLOADS: &str = include_str!("../../migrations/0005_uploads.sql");

@@ -106,20 +106,22 @@ pub(crate) struct PageSizes {
 }
 
 impl<'q> Node<'q> {
-    /// Plans `query` for the caller of `access`; `declared` is set where the navigation that leads
-    /// here is declared with a wider type.
+    /// Plans `query` for the caller of `access`; `via` is the navigation that leads here: it may be
+    /// declared with a wider type, and have an order of its own.
     pub(crate) fn new(
         db: Db,
         query: &'q Query,
         access: &'q Access,
-        declared: bool,
+        via: Option<&'static Navigation>,
         form: Form<'q>,
     ) -> Node<'q> {
+        let declared = via.is_some_and(|it| it.declared.is_some());
         let entity = entity_of(query.entity);
         let mut shown = shown(entity, query, form.is_beta());
         shown.extend(&query.documents);
         let program = Program::new(entity, &shown, declared, query, form);
-        Node::of(db, entity, query, access, form, program)
+        let reversed = via.is_some_and(|it| it.reversed);
+        Node::of(db, entity, query, access, form, (program, reversed))
     }
 
     /// Plans `query` for references to what it finds, in place of that itself.
@@ -129,7 +131,7 @@ impl<'q> Node<'q> {
         access: &'q Access,
         form: Form<'q>,
     ) -> Node<'q> {
-        Node::of(db, entity_of(query.entity), query, access, form, Program::references())
+        Node::of(db, entity_of(query.entity), query, access, form, (Program::references(), false))
     }
 
     fn of(
@@ -138,13 +140,12 @@ impl<'q> Node<'q> {
         query: &'q Query,
         access: &'q Access,
         form: Form<'q>,
-        mut program: Program,
+        (mut program, reversed): (Program, bool),
     ) -> Node<'q> {
-        let keys = keys(entity, &query.order_by);
+        let keys = keys(entity, &query.order_by, reversed);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
-            let declared = item.navigation.declared.is_some();
-            let node = Node::new(db, &item.query, access, declared, form);
+            let node = Node::new(db, &item.query, access, Some(item.navigation), form);
             let (navigation, options) = (item.navigation, &item.options);
             expand.push(Expanded { navigation, options, node });
         }
@@ -316,8 +317,9 @@ fn shown(entity: &'static Entity, query: &Query, beta: bool) -> Vec<&'static Pro
     }
 }
 
-/// The sort keys: those asked for or the entity's own, and the id last, so that no two rows are equal.
-fn keys(entity: &'static Entity, order_by: &[OrderKey]) -> Vec<Key> {
+/// The sort keys: those asked for or the entity's own, which may be reversed, and the id last, so that no
+/// two rows are equal.
+fn keys(entity: &'static Entity, order_by: &[OrderKey], reversed: bool) -> Vec<Key> {
     let mut keys: Vec<Key> = if order_by.is_empty() {
         let plain = |column: &str| Operand {
             sql: format!("t0.{column}"),
@@ -327,7 +329,10 @@ fn keys(entity: &'static Entity, order_by: &[OrderKey]) -> Vec<Key> {
         entity
             .order
             .iter()
-            .map(|(column, descending)| Key { operand: plain(column), descending: *descending })
+            .map(|(column, descending)| Key {
+                operand: plain(column),
+                descending: *descending != reversed,
+            })
             .collect()
     } else {
         order_by

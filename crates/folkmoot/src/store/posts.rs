@@ -184,6 +184,20 @@ pub(crate) async fn find(tx: &mut Tx, group: GroupId, id: PostId) -> Result<Opti
     .await
 }
 
+/// The last post of a thread, in their order.
+pub(crate) async fn newest(
+    tx: &mut Tx,
+    group: GroupId,
+    thread: ThreadId,
+) -> Result<Option<Post>, Error> {
+    let sql = "select id from posts where group_id = $1 and thread_id = $2 \
+        order by received_at desc, id desc limit 1";
+    match tx.first(sql, binds![group, thread], |row| row.id(0)).await? {
+        Some(id) => find(tx, group, PostId(id)).await,
+        None => Ok(None),
+    }
+}
+
 /// Notes down that something that hangs on a post has changed, and whether it has attachments.
 pub(crate) async fn touch(tx: &mut Tx, group: GroupId, id: PostId, now: i64) -> Result<(), Error> {
     let sql = "update posts set modified_at = $1, version = version + 1, has_attachments = \

@@ -114,9 +114,12 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
             _ => ("cast(null as bigint)".into(), Kind::Plain),
         },
         // The model's tests see to it that these are never named in a filter.
-        Source::Shown(_) | Source::Complex(_) | Source::Document(_) | Source::Blob(_) => {
-            ("null".to_owned(), Kind::Plain)
-        }
+        Source::Shown(_)
+        | Source::Complex(_)
+        | Source::Above(_)
+        | Source::Document(_)
+        | Source::BodyAs { .. }
+        | Source::Blob(_) => ("null".to_owned(), Kind::Plain),
     };
     Operand { sql, kind, nullable }
 }

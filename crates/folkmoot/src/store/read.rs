@@ -7,6 +7,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use odata::bind::Dynamic;
 use odata::json::write_string;
 use uuid::Uuid;
 
@@ -356,7 +357,10 @@ impl Node<'_> {
     fn selected(&self) -> String {
         match &self.query.select {
             Some(selected) => {
-                let names: Vec<_> = selected.iter().map(|it| it.name).collect();
+                let mut names: Vec<_> = selected.iter().map(|it| it.name).collect();
+                if let Dynamic::Named(undeclared) = &self.query.dynamic {
+                    names.extend(undeclared.iter().map(String::as_str));
+                }
                 format!("({})", names.join(","))
             }
             None => String::new(),

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use odata::bind::Query;
+use odata::bind::{Dynamic, Query};
 use odata::edm::{EntityType, Primitive, Property, Type};
 use odata::json::{self, Json, write_string};
 use odata::value::{DateTimeOffset, write_guid};
@@ -109,6 +109,7 @@ enum Shape {
     Dynamic {
         object: usize,
         annotations: bool,
+        which: Dynamic,
     },
 }
 
@@ -185,12 +186,13 @@ impl Program {
                 field.when = when;
             }
         }
-        // What is not declared cannot be selected by name: it comes with everything or not at all.
-        if entity.edm.open && query.dynamic {
-            let extra = program.column("t0.extra".into());
+        let shown = !matches!(&query.dynamic, Dynamic::Named(names) if names.is_empty());
+        if entity.edm.open && shown {
+            let object = program.column("t0.extra".into());
+            let (annotations, which) = (program.annotated, query.dynamic.clone());
             program.fields.push(Field {
                 lead: Vec::new(),
-                shape: Shape::Dynamic { object: extra, annotations: program.annotated },
+                shape: Shape::Dynamic { object, annotations, which },
                 when: When::Always,
             });
         }
@@ -274,6 +276,7 @@ impl Program {
                     _ => Shape::Int(column),
                 }
             }
+            Source::Above(expression) => Shape::Text(self.column(expression.into())),
             Source::Null => Shape::Constant("null".into()),
             Source::BodyKind(column) => match body {
                 None => Shape::Text(at(column)),
@@ -283,6 +286,10 @@ impl Program {
                 None => Shape::Text(at(column)),
                 Some(shown) => Shape::Body { content: at(column), kind: at(kind), shown },
             },
+            Source::BodyAs { column, kind, html } => {
+                let shown = if html { BodyType::Html } else { BodyType::Text };
+                Shape::Body { content: at(column), kind: at(kind), shown }
+            }
             Source::Blob(column) => {
                 let (group, hash) = (at("group_id"), at(column));
                 let content = "(select b.content from blobs b \
@@ -375,9 +382,9 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
             out.extend_from_slice(row.text(*document)?.as_bytes());
         }
         Shape::Document { document, .. } => write_bare(row.text(*document)?, out),
-        Shape::Dynamic { object, annotations } => {
+        Shape::Dynamic { object, annotations, which } => {
             if !row.is_null(*object)? {
-                write_dynamic(row.text(*object)?, *annotations, out);
+                write_dynamic(row.text(*object)?, *annotations, which, out);
             }
         }
         Shape::Id(at)
@@ -426,7 +433,15 @@ fn write_value(shape: &Shape, row: &Row<'_>, blobs: &Path, out: &mut Vec<u8>) ->
 }
 
 /// Writes the members of an object of JSON as further members of the entity that is being written.
-fn write_dynamic(object: &str, annotations: bool, out: &mut Vec<u8>) {
+fn write_dynamic(object: &str, annotations: bool, which: &Dynamic, out: &mut Vec<u8>) {
+    let named;
+    let object = match which {
+        Dynamic::All => object,
+        Dynamic::Named(names) => {
+            named = only(object, names);
+            &named
+        }
+    };
     if annotations {
         let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
         let members = members.unwrap_or_default();
@@ -444,6 +459,20 @@ fn write_dynamic(object: &str, annotations: bool, out: &mut Vec<u8>) {
         out.push(b',');
         out.extend_from_slice(inner);
     }
+}
+
+/// The members of these names of an object of JSON, with what is said of them.
+fn only(object: &str, names: &[String]) -> String {
+    let Ok(Json::Object(mut members)) = json::parse(object.as_bytes(), usize::MAX) else {
+        return String::new();
+    };
+    members.retain(|(name, _)| {
+        let of = name.split('@').next().unwrap_or(name);
+        names.iter().any(|it| it.eq_ignore_ascii_case(of))
+    });
+    let mut text = Vec::new();
+    json::write(&mut text, &Json::Object(members));
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Writes a JSON text without the annotations in it.

@@ -210,6 +210,10 @@ fn strict_mode_refuses_what_real_graph_refuses() {
     assert_eq!(refused.header("Allow"), Some("GET"));
     assert!(!refused.refused(405, "ErrorInvalidRequest").contains("PATCH is."));
     ada.get(&format!("{posts}/{post}/folkmoot.history")).refused(405, "ErrorInvalidRequest");
+    let to = json!({"toRecipients": [{"emailAddress": {"address": "di@example.org"}}]});
+    ada.post(&format!("{posts}/{post}/forward"), &to).empty(202);
+    let thread = posts.trim_end_matches("/posts");
+    ada.post(&format!("{thread}/forward"), &to).refused(405, "ErrorInvalidRequest");
 }
 
 /// What strict mode says of queries, by its table.
@@ -250,6 +254,10 @@ fn strict_mode_refuses_queries_that_real_graph_refuses() {
     let read = ada.get(&format!("{group}/conversations?$select=topic,@folkmoot.isRead")).ok();
     let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
     assert_eq!(shown, ["@odata.etag", "id", "topic"]);
+    let select = "$select=hasAttachments,@folkmoot.bodyText,@folkmoot.bodyHtml";
+    let read = ada.get(&format!("{group}/threads/{thread}/posts?{select}")).ok();
+    let shown: Vec<_> = read["value"][0].as_object().unwrap().keys().collect();
+    assert_eq!(shown, ["@odata.etag", "hasAttachments", "id"]);
     let eventual = [("ConsistencyLevel", "eventual")];
     for path in [
         "members/$count",

@@ -344,7 +344,7 @@ fn what_a_new_conversation_cannot_have_is_refused_by_name() {
 }
 
 #[test]
-fn undeclared_properties_come_with_everything_or_not_at_all() {
+fn undeclared_properties_do_not_come_with_a_select_of_others() {
     let it = setup();
     let [_, thread, _] = it.ada.talk(&it.group, "x", "y");
     let reply = json!({"post": {"body": {"content": "z"}, "colour": "red"}});

@@ -2,32 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Server, Talk};
 
 const COLOR: &str = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Color";
 const TAGS: &str = "StringArray {66f5a359-4659-4830-9070-00047ec6ac6e} Name Tags";
 
-struct Talk {
-    server: Server,
-    ada: Client,
-    bo: Client,
-    cy: Client,
-    group: String,
-    thread: String,
-    /// The address of a post of ada's.
-    post: String,
-}
-
 fn talk() -> Talk {
-    let server = Server::ephemeral();
-    let [ada, bo, cy] = ["ada", "bo", "cy"].map(|it| server.user(&format!("{it}@example.org")));
-    let group = ada.group("readers", "Private");
-    let bo_id = bo.get("/v1.0/me").ok()["id"].as_str().unwrap().to_owned();
-    ada.post(&format!("/v1.0/groups/{group}/members/$ref"), &server.reference(&bo_id)).empty(204);
-    let [_, thread, post] = ada.talk(&group, "Lunch", "At noon?");
-    let thread = format!("/v1.0/groups/{group}/threads/{thread}");
-    let post = format!("{thread}/posts/{post}");
-    Talk { server, ada, bo, cy, group, thread, post }
+    Talk::on(Server::ephemeral())
 }
 
 fn extension(name: &str, more: &Value) -> Value {
@@ -244,4 +225,45 @@ fn mentions_are_betas() {
     }
     it.ada.get(&format!("{own}?$expand=mentions")).refused(400, "ExpandNotSupported");
     assert!(it.ada.get(&format!("{own}?$select=*")).ok().get("importance").is_none());
+}
+
+/// Whoever put it there knows its name, and wants no other.
+#[test]
+fn undeclared_properties_are_selected_by_name() {
+    let it = talk();
+    let post = json!({"body": {"content": "x"}, "Company_Info": "Skis", "mood": 7, "picks": ["a"]});
+    let with = it.bo.post(&format!("{}/posts", it.thread), &post).id();
+    let select = "$select=hasAttachments,company_info,picks,nothing";
+    let list = format!("{}/posts?{select}", it.thread);
+    let inside = format!("{}?$expand=posts({select})", it.thread);
+    let names = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (list, inside) = (it.ada.get(&list).ok(), it.ada.get(&inside).ok());
+    for posts in [&list["value"], &inside["posts"]] {
+        assert_eq!(
+            names(&posts[0]),
+            ["@odata.etag", "hasAttachments", "id"],
+            "it has none of them"
+        );
+        let of = &posts[1];
+        let shown = ["@odata.etag", "Company_Info", "hasAttachments", "id", "picks"];
+        assert_eq!(names(of), shown);
+        assert_eq!((&of["id"], &of["Company_Info"]), (&json!(with), &json!("Skis")));
+        assert_eq!(of["picks"], json!(["a"]));
+    }
+    for (answer, name) in [(&list, "@odata.context"), (&inside, "posts@odata.context")] {
+        let context = answer[name].as_str().unwrap();
+        assert!(context.contains("company_info,picks,nothing)"), "{context}");
+    }
+    let none = ("Accept", "application/json;odata.metadata=none");
+    let one = format!("{}/posts/{with}?{select}", it.thread);
+    let bare = it.ada.send("GET", &one, &[none], b"").ok();
+    assert_eq!(names(&bare), ["Company_Info", "hasAttachments", "id", "picks"]);
+    // An extension is open too; a thread is not.
+    let all = format!("{}/extensions", it.post);
+    it.bo.post(&all, &extension("Com.X", &json!({"a": 1, "b": [2]}))).created();
+    let read = it.ada.get(&format!("{all}/Com.X?$select=b")).ok();
+    assert_eq!((&read["b"], read.get("a")), (&json!([2]), None));
+    assert_eq!(read["b@odata.type"], "#Collection(Double)", "what is said of it comes along");
+    it.ada.get(&format!("{}?$select=company_info", it.thread)).refused(400, "BadRequest");
+    it.ada.get(&format!("{}/posts?$select=company/info", it.thread)).refused(400, "BadRequest");
 }

@@ -161,3 +161,111 @@ fn users_are_found_by_id_and_by_name() {
     let why = robot.get("/v1.0/me").refused(400, "BadRequest");
     assert!(why.contains("delegated authentication flow"), "{why}");
 }
+
+/// As users are found by their names. What is answered is what is answered by id.
+#[test]
+fn a_group_is_found_by_its_nickname_and_by_its_address() {
+    let server = Server::durable();
+    let [ada, bo] = ["ada", "bo"].map(|it| server.user(&format!("{it}@example.org")));
+    let group = ada.group("Readers", "Private");
+    let by_id = ada.get(&format!("/v1.0/groups/{group}"));
+    let (mail, body) = (by_id.ok()["mail"].as_str().unwrap().to_owned(), by_id.text());
+    let members = format!("/v1.0/groups/{group}/members/$ref");
+    ada.post(&members, &server.reference("bo@example.org")).empty(204);
+    for name in ["Readers", "readers", &mail, &mail.to_uppercase()] {
+        for path in [format!("groups/{name}"), format!("groups('{name}')")] {
+            assert_eq!(ada.get(&format!("/v1.0/{path}")).text(), body, "{path}");
+        }
+        for root in ["groups", "me/joinedTeams", "me/joinedGroups"] {
+            let path = format!("/v1.0/{root}/{name}/conversations");
+            let sent = json!({"topic": name, "threads": [{"posts": [{"body": {"content": "x"}}]}]});
+            let answer = bo.post(&path, &sent);
+            let location = answer.header("Location").unwrap();
+            assert!(location.contains(&format!("/groups/{group}/conversations/")), "{location}");
+            let made = answer.id();
+            assert_eq!(bo.get(&format!("{path}/{made}")).ok()["topic"], *name);
+            bo.delete(&format!("{path}/{made}")).empty(204);
+        }
+    }
+    ada.talk("readers", "one", "x");
+    ada.talk(&mail, "two", "x");
+    assert_eq!(ada.all("/v1.0/groups/readers/conversations?$top=1").len(), 2);
+    assert_eq!(ada.get("/v1.0/groups/readers/conversations/$count").text(), "2");
+    let upper = "/v1.0/groups/READERS";
+    ada.patch(upper, &json!({"description": "x"})).empty(204);
+    assert_eq!(ada.get(upper).ok()["description"], "x");
+    // A name that nobody has, or has no longer, or in another domain.
+    for name in ["nobody", "readers@elsewhere.example", "@", "readers@"] {
+        for answer in [
+            ada.get(&format!("/v1.0/groups/{name}")),
+            ada.get(&format!("/v1.0/groups/{name}/conversations")),
+            ada.get(&format!("/v1.0/me/joinedTeams/{name}/conversations")),
+            ada.post(&format!("/v1.0/groups/{name}/conversations"), &json!({"topic": "x"})),
+            ada.delete(&format!("/v1.0/groups/{name}")),
+        ] {
+            let why = answer.refused(404, "Request_ResourceNotFound");
+            assert!(why.contains(&format!("'{name}'")), "{why}");
+        }
+    }
+    ada.delete(upper).empty(204);
+    ada.get(upper).refused(404, "Request_ResourceNotFound");
+    let done = server.check();
+    assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
+}
+
+#[test]
+fn a_name_hides_what_an_id_hides() {
+    let (server, ada, eve) = Server::with_two_tenants();
+    let theirs = ada.group("readers", "Private");
+    ada.talk(&theirs, "secret", "x");
+    let bo = server.user("bo@example.org");
+    let unknown = eve.get("/v1.0/groups/writers/conversations");
+    let expected = unknown.refused(404, "Request_ResourceNotFound");
+    for name in ["readers", "readers@localhost"] {
+        let other = eve.get(&format!("/v1.0/groups/{name}/conversations"));
+        let message = other.refused(404, "Request_ResourceNotFound");
+        assert_eq!(message.replace(&format!("'{name}'"), "'writers'"), expected);
+        bo.get(&format!("/v1.0/groups/{name}/conversations")).refused(403, "ErrorAccessDenied");
+        bo.get(&format!("/v1.0/me/joinedTeams/{name}")).refused(404, "Request_ResourceNotFound");
+    }
+    // The same name in another tenant is another group.
+    let own = eve.group("readers", "Private");
+    assert_eq!(eve.get("/v1.0/groups/readers").ok()["id"], own.as_str());
+    assert_eq!(ada.get("/v1.0/groups/readers").ok()["id"], theirs.as_str());
+    // A nickname may look like an id; it is not taken for one.
+    let odd = ada.group(&own, "Public");
+    ada.get(&format!("/v1.0/groups/{own}")).refused(404, "Request_ResourceNotFound");
+    assert_eq!(ada.get(&format!("/v1.0/groups/{own}@localhost")).ok()["id"], odd.as_str());
+}
+
+/// What was answered to a name before says nothing once another has it.
+#[test]
+fn a_name_that_passes_to_another_group_leads_there_at_once() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let (first, second) = (ada.group("readers", "Public"), ada.group("writers", "Public"));
+    ada.talk(&first, "of-first", "x");
+    ada.talk(&second, "of-second", "x");
+    let path = "/v1.0/groups/readers/conversations?$select=topic";
+    let topic = || ada.get(path).ok()["value"][0]["topic"].clone();
+    let called = |group: &str, name: &str| {
+        ada.patch(&format!("/v1.0/groups/{group}"), &json!({"mailNickname": name})).empty(204);
+    };
+    for (now, other, expected) in [(&first, &second, "of-first"), (&second, &first, "of-second")] {
+        called(other, &format!("not-{}", &expected[3..]));
+        called(now, "readers");
+        for _ in 0..3 {
+            assert_eq!(topic(), expected);
+        }
+        // Nor does it stand once the group has changed.
+        ada.talk(now, &format!("more {expected}"), "x");
+        assert_eq!(topic(), format!("more {expected}"));
+    }
+    let strict = Server::with(&["--strict-graph"]);
+    let ada = strict.user("ada@example.org");
+    ada.group("readers", "Public");
+    for name in ["readers", "readers@localhost"] {
+        ada.get(&format!("/v1.0/groups/{name}")).refused(404, "Request_ResourceNotFound");
+        ada.delete(&format!("/v1.0/groups/{name}")).refused(404, "Request_ResourceNotFound");
+    }
+}

@@ -20,6 +20,7 @@ mod extensions;
 mod filters;
 mod groups;
 mod limits;
+mod messages;
 mod metadata_levels;
 mod negotiation;
 mod postgres;

@@ -2,31 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
-
-/// A group with an owner, a member and somebody from outside, and a thread that the owner has begun.
-struct Talk {
-    server: Server,
-    ada: Client,
-    bo: Client,
-    cy: Client,
-    group: String,
-    conversation: String,
-    /// The thread's address.
-    thread: String,
-    /// The owner's first post.
-    first: String,
-}
+use crate::support::{Client, Server, Talk};
 
 fn talk() -> Talk {
-    let server = Server::durable();
-    let [ada, bo, cy] = ["ada", "bo", "cy"].map(|it| server.user(&format!("{it}@example.org")));
-    let group = ada.group("readers", "Private");
-    let members = format!("/v1.0/groups/{group}/members/$ref");
-    ada.post(&members, &server.reference("bo@example.org")).empty(204);
-    let [conversation, thread, first] = ada.talk(&group, "Lunch", "At noon?");
-    let thread = format!("/v1.0/groups/{group}/threads/{thread}");
-    Talk { server, ada, bo, cy, group, conversation, thread, first }
+    Talk::on(Server::durable())
 }
 
 impl Talk {
@@ -292,6 +271,39 @@ fn a_forward_is_noted_down_for_each_recipient() {
     // Nothing but a mail comes of it.
     assert_eq!(it.ada.all(&format!("{}/posts", it.thread)).len(), 1);
     assert_eq!(it.server.number("select count(*) from forwards"), 3);
+}
+
+#[test]
+fn a_thread_is_forwarded_by_its_newest_post() {
+    let it = talk();
+    let body = json!({"toRecipients": [{"emailAddress": {"address": "di@example.org"}}]});
+    let through = format!(
+        "/v1.0/me/joinedGroups/{}/conversations/{}/threads/{}",
+        it.group,
+        it.conversation,
+        it.thread.rsplit('/').next().unwrap()
+    );
+    it.bo.post(&format!("{}/forward", it.thread), &body).empty(202);
+    let newest = it.post(&it.bo, "At two");
+    for way in [&it.thread, &through] {
+        it.bo.post(&format!("{way}/forward"), &body).empty(202);
+    }
+    let forwarded = |post: &str| {
+        let path = format!("{}/posts/{post}/forward", it.thread);
+        it.bo.post(&path, &body).empty(202);
+        it.server.rows("select post_id from forwards order by id").pop().unwrap()
+    };
+    let (first, second) = (forwarded(&it.first), forwarded(&newest));
+    let rows = it.server.rows("select post_id from forwards order by id");
+    assert_eq!(rows[..3], [first, second.clone(), second]);
+    let path = format!("{}/forward", it.thread);
+    it.bo.post(&path, &json!({"toRecipients": []})).refused(400, "ErrorInvalidRecipients");
+    it.cy.post(&path, &body).refused(403, "ErrorAccessDenied");
+    // A thread that is declared has nothing to forward.
+    let declared = json!({"topic": "Dinner", "preview": "x"});
+    let empty = it.bo.post(&format!("/v1.0/groups/{}/threads", it.group), &declared).id();
+    let path = format!("/v1.0/groups/{}/threads/{empty}/forward", it.group);
+    it.bo.post(&path, &body).refused(404, "ErrorItemNotFound");
 }
 
 /// Real Graph shows a hundred posts of a thread and has no link to more.

@@ -54,6 +54,46 @@ fn bodies_come_as_the_kind_of_text_that_is_preferred() {
     assert_eq!((bodies(&odd), odd.header("Preference-Applied")), (stored, None));
 }
 
+/// Whoever wants both kinds of text would ask twice of real Graph.
+#[test]
+fn both_kinds_of_text_come_in_one_answer() {
+    let server = Server::ephemeral();
+    let ada = server.user("ada@example.org");
+    let group = ada.group("readers", "Public");
+    let [_, thread, first] = ada.talk(&group, "x", "one <two>\nthree");
+    let thread = format!("/v1.0/groups/{group}/threads/{thread}");
+    let html = "<html>\n<body><p>four <b>five</b></p>six</body></html>";
+    let reply = json!({"post": {"body": {"contentType": "html", "content": html}}});
+    ada.post(&format!("{thread}/reply"), &reply).empty(202);
+    let (text, as_html) = ("@folkmoot.bodyText", "@folkmoot.bodyHtml");
+    let posts = format!("{thread}/posts?$select=body,{text},{as_html}");
+    let expanded = format!("{thread}?$expand=posts($select=body,{text},{as_html})");
+    for prefer in ["", "outlook.body-content-type=\"html\""] {
+        let list = preferring(&ada, prefer, &posts).ok();
+        let inside = preferring(&ada, prefer, &expanded).ok();
+        for posts in [&list["value"], &inside["posts"]] {
+            assert_eq!(
+                (&posts[0][text], &posts[1][text]),
+                (&json!("one <two>\nthree"), &json!("four five\nsix"))
+            );
+            let of_text = "<html><body>one &lt;two&gt;<br>three</body></html>";
+            assert_eq!((&posts[0][as_html], &posts[1][as_html]), (&json!(of_text), &json!(html)));
+            let kind = if prefer.is_empty() { "text" } else { "html" };
+            assert_eq!(posts[0]["body"]["contentType"], kind);
+        }
+        assert!(
+            list["@odata.context"].as_str().unwrap().ends_with(&format!("(body,{text},{as_html})"))
+        );
+    }
+    let one = format!("{thread}/posts/{first}");
+    assert_eq!(ada.get(&format!("{one}?$select={text}")).ok()[text], "one <two>\nthree");
+    let whole = ada.get(&format!("{one}?$select=*")).ok();
+    assert!(
+        whole.get(text).is_none() && whole["body"]["contentType"] == "text",
+        "on request alone"
+    );
+}
+
 #[test]
 fn a_page_is_as_large_as_is_preferred_and_so_are_the_next() {
     let server = Server::ephemeral();

@@ -4,33 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, Trio};
 
-struct Talk {
-    server: Server,
-    ada: Client,
-    bo: Client,
-    group: String,
-}
-
-fn talk() -> Talk {
-    let server = Server::durable();
-    let [ada, bo] = ["ada", "bo"].map(|it| server.user(&format!("{it}@example.org")));
-    let group = ada.group("readers", "Private");
-    let members = format!("/v1.0/groups/{group}/members/$ref");
-    ada.post(&members, &server.reference("bo@example.org")).empty(204);
-    Talk { server, ada, bo, group }
-}
-
-impl Talk {
-    fn path(&self, rest: &str) -> String {
-        format!("/v1.0/groups/{}/{rest}", self.group)
-    }
+fn trio() -> Trio {
+    Trio::on(Server::durable())
 }
 
 #[test]
 fn a_locked_thread_takes_no_replies_until_it_is_unlocked() {
-    let it = talk();
+    let it = trio();
     let [_, thread, post] = it.ada.talk(&it.group, "Lunch", "At noon?");
     let path = it.path(&format!("threads/{thread}"));
     let reply = json!({"post": {"body": {"content": "x"}}});
@@ -58,7 +40,7 @@ fn a_locked_thread_takes_no_replies_until_it_is_unlocked() {
 
 #[test]
 fn a_topic_is_one_for_a_conversation_and_its_threads() {
-    let it = talk();
+    let it = trio();
     let [conversation, thread, _] = it.bo.talk(&it.group, "Lunch", "At noon?");
     let conversation = it.path(&format!("conversations/{conversation}"));
     let more = json!({"posts": [{"body": {"content": "y"}}]});
@@ -108,7 +90,7 @@ fn declared() -> Value {
 
 #[test]
 fn a_thread_is_declared_as_a_conversation_is_until_it_has_a_post() {
-    let it = talk();
+    let it = trio();
     let sent = declared();
     for (root, path) in [("groups", "threads/$ref"), ("me/joinedGroups", "threads")] {
         let made = it.bo.post(&format!("/v1.0/{root}/{}/{path}", it.group), &sent).created();
@@ -147,7 +129,7 @@ fn a_thread_is_declared_as_a_conversation_is_until_it_has_a_post() {
 
 #[test]
 fn a_started_thread_tells_its_post_and_recipients() {
-    let it = talk();
+    let it = trio();
     let sent = json!({"topic": "Lunch", "posts": [{"body": {"content": "x"}, "newParticipants": [
         {"emailAddress": {"name": null, "address": "di@example.org"}}]}]});
     let made = it.bo.post(&it.path("threads"), &sent).created();
@@ -177,7 +159,7 @@ fn becomes(client: &Client, path: &str, name: &str, expected: &Value) {
 
 #[test]
 fn a_conversation_is_read_or_unread_for_each_person() {
-    let it = talk();
+    let it = trio();
     let [first, thread, _] = it.ada.talk(&it.group, "Lunch", "At noon?");
     it.ada.talk(&it.group, "Dinner", "At eight?");
     let path = it.path(&format!("conversations/{first}"));
@@ -217,29 +199,28 @@ fn a_conversation_is_read_or_unread_for_each_person() {
 
 #[test]
 fn a_thread_without_posts_is_its_makers() {
-    let it = talk();
-    let cy = it.server.user("cy@example.org");
+    let it = trio();
     let open = it.ada.group("open", "Public");
     let [conversation, ..] = it.bo.talk(&open, "Lunch", "At noon?");
     let threads = format!("/v1.0/groups/{open}/conversations/{conversation}/threads");
     let made = it.bo.post(&threads, &json!({"preview": "x"})).id();
     let path = format!("/v1.0/groups/{open}/threads/{made}");
-    cy.patch(&path, &json!({"isLocked": true})).refused(403, "ErrorAccessDenied");
-    cy.patch(&path, &json!({"preview": "mine"})).refused(403, "ErrorAccessDenied");
-    cy.delete(&path).refused(403, "ErrorAccessDenied");
+    it.cy.patch(&path, &json!({"isLocked": true})).refused(403, "ErrorAccessDenied");
+    it.cy.patch(&path, &json!({"preview": "mine"})).refused(403, "ErrorAccessDenied");
+    it.cy.delete(&path).refused(403, "ErrorAccessDenied");
     it.bo.patch(&path, &json!({"preview": "y"})).ok();
     it.bo.delete(&path).empty(204);
     // A topic is the conversation's, not of a thread that somebody has added to it.
-    let own = cy.post(&threads, &json!({"posts": [{"body": {"content": "z"}}]})).id();
+    let own = it.cy.post(&threads, &json!({"posts": [{"body": {"content": "z"}}]})).id();
     let own = format!("/v1.0/groups/{open}/threads/{own}");
-    cy.patch(&own, &json!({"topic": "Mine"})).refused(403, "ErrorAccessDenied");
-    assert_eq!(cy.get(&own).ok()["topic"], "Lunch");
-    cy.delete(&own).empty(204);
+    it.cy.patch(&own, &json!({"topic": "Mine"})).refused(403, "ErrorAccessDenied");
+    assert_eq!(it.cy.get(&own).ok()["topic"], "Lunch");
+    it.cy.delete(&own).empty(204);
 }
 
 #[test]
 fn what_an_owner_has_locked_its_author_does_not_open() {
-    let it = talk();
+    let it = trio();
     let [conversation, thread, post] = it.bo.talk(&it.group, "Lunch", "At noon?");
     let thread = it.path(&format!("threads/{thread}"));
     it.bo.patch(&thread, &json!({"isLocked": true})).ok();
@@ -257,7 +238,7 @@ fn what_an_owner_has_locked_its_author_does_not_open() {
 
 #[test]
 fn nothing_of_posts_that_are_gone_is_shown() {
-    let it = talk();
+    let it = trio();
     let [conversation, thread, _] = it.ada.talk(&it.group, "Lunch", "secret");
     let conversation = it.path(&format!("conversations/{conversation}"));
     let left = it.ada.post(&format!("{conversation}/threads"), &json!({"preview": "d"})).id();

@@ -4,7 +4,7 @@
 //! the caller at the top (`$search`, `$deltatoken`, `$format`, `$id`) is refused in there.
 
 use super::member::{Binder, descend};
-use super::{BindError, Expand, OrderKey, Query};
+use super::{BindError, Dynamic, Expand, OrderKey, Query};
 use crate::edm::{EntityType, Model, Navigation, Property, Type, unqualified};
 use crate::syntax::{ExpandItem, Options, OrderItem};
 
@@ -40,10 +40,11 @@ pub fn bind_query(
         expand.push(bound);
     }
     let filter = options.filter.as_ref();
+    let (select, dynamic) = select(model, entity, &options.select, &expand)?;
     Ok(Query {
         entity,
-        select: select(model, entity, &options.select, &expand)?,
-        dynamic: options.select.is_empty() || options.select.iter().any(|it| it[..] == ["*"]),
+        select,
+        dynamic,
         filter: filter.map(|it| Binder::new(model, entity, "$filter").predicate(it)).transpose()?,
         order_by: order_by(model, entity, &options.order_by)?,
         expand,
@@ -78,16 +79,18 @@ fn unknown(model: &Model, ty: &str, name: &str, option: &'static str) -> BindErr
     BindError::UnknownProperty { name: name.to_owned(), ty, option }
 }
 
-/// `$select` (section 5.1.3): the id is always among what is selected.
+/// `$select` (section 5.1.3): the id is always among what is selected. A name that an open type does not
+/// declare is that of an undeclared property, which an entity may have or not.
 fn select(
     model: &Model,
     entity: &'static EntityType,
     items: &[Vec<String>],
     expand: &[Expand],
-) -> Result<Option<Vec<&'static Property>>, BindError> {
+) -> Result<(Option<Vec<&'static Property>>, Dynamic), BindError> {
     if items.is_empty() {
-        return Ok(None);
+        return Ok((None, Dynamic::All));
     }
+    let mut undeclared: Vec<String> = Vec::new();
     let mut chosen: Vec<bool> = entity.properties.iter().map(|it| it.name == "id").collect();
     for item in items {
         let path = without_cast(model, entity, item);
@@ -110,12 +113,23 @@ fn select(
                 let (navigation, ty) = (navigation.name, entity.name);
                 return Err(BindError::SelectedNotExpanded { navigation, ty });
             }
+        } else if rest.is_empty() && may_be_undeclared(entity, name) {
+            undeclared.push(name.clone());
         } else {
             return Err(unknown(model, entity.name, name, "$select"));
         }
     }
+    let all = items.iter().any(|it| it[..] == ["*"]);
+    let dynamic = if all { Dynamic::All } else { Dynamic::Named(undeclared) };
     let chosen = entity.properties.iter().zip(chosen).filter(|(_, chosen)| *chosen);
-    Ok(Some(chosen.map(|(property, _)| property).collect()))
+    Ok((Some(chosen.map(|(property, _)| property).collect()), dynamic))
+}
+
+/// Whether an entity may have an undeclared property of this name: not one that another version of the
+/// service declares, nor a qualified one.
+fn may_be_undeclared(entity: &EntityType, name: &str) -> bool {
+    let declared = entity.property(name).is_some() || entity.navigation(name).is_some();
+    entity.open && !declared && !name.contains('.')
 }
 
 fn order_by(

@@ -4,6 +4,7 @@
 pub(crate) mod cluster;
 mod http;
 pub(crate) mod postgres;
+mod talk;
 mod world;
 
 use std::io::{BufRead, BufReader};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use http::{Response, over_one_connection};
+pub(crate) use talk::{Talk, Trio};
 pub(crate) use world::{Place, UNKNOWN, World};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_folkmoot");
