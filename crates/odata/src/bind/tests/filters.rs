@@ -1,7 +1,9 @@
 //! Filters as text, and what they are bound to or refused for.
+//!
+//! **Invariant:** every case goes through the parser, so that what is bound is what a client can send.
 
 use super::{member, query};
-use crate::bind::{BindError, Collection, Predicate, Scalar};
+use crate::bind::{BindError, Collection, Comparison, Predicate, Scalar};
 
 fn collection(over: &Collection) -> String {
     match over {
