@@ -145,6 +145,19 @@ pub struct Expand {
     pub query: Query,
     /// The same options as they were parsed, for the links to further pages.
     pub options: Options,
+    /// What of the related entities is shown.
+    pub shows: Shows,
+}
+
+/// What `$expand` shows of related entities (section 5.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The entities.
+    Entities,
+    /// Where they are: `members/$ref`.
+    References,
+    /// How many there are: `threads/$count`.
+    Count,
 }
 
 /// One key of `$orderby`.

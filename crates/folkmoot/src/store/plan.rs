@@ -4,7 +4,7 @@
 //! writes carries that access's condition; so no list, key, count, expansion or lambda shows what the
 //! caller may not see.
 
-use odata::bind::{OrderKey, Query};
+use odata::bind::{OrderKey, Query, Shows};
 use odata::edm::{Navigation, Property, Published, Root};
 use odata::syntax::Options;
 use uuid::Uuid;
@@ -46,6 +46,7 @@ pub(super) struct Hidden {
 pub(super) struct Expanded<'q> {
     pub(super) navigation: &'static Navigation,
     pub(super) options: &'q Options,
+    pub(super) shows: Shows,
     pub(super) node: Node<'q>,
 }
 
@@ -145,9 +146,14 @@ impl<'q> Node<'q> {
         let keys = keys(entity, &query.order_by, reversed);
         let mut expand = Vec::with_capacity(query.expand.len());
         for item in &query.expand {
-            let node = Node::new(db, &item.query, access, Some(item.navigation), form);
-            let (navigation, options) = (item.navigation, &item.options);
-            expand.push(Expanded { navigation, options, node });
+            let node = match item.shows {
+                Shows::References => Node::references(db, &item.query, access, form),
+                Shows::Entities | Shows::Count => {
+                    Node::new(db, &item.query, access, Some(item.navigation), form)
+                }
+            };
+            let (navigation, options, shows) = (item.navigation, &item.options, item.shows);
+            expand.push(Expanded { navigation, options, shows, node });
         }
         let hidden = Hidden {
             id: program.column("t0.id".into()),

@@ -8,6 +8,7 @@ use std::path::Path;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use odata::bind::Dynamic;
+use odata::bind::Shows;
 use odata::json::write_string;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::model::{Entity, Source, context_of};
 use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::form::Metadata;
-use crate::store::plan::{self, Node, Parent, Place, Way};
+use crate::store::plan::{self, Expanded, Node, Parent, Place, Way};
 use crate::store::predicate;
 use crate::store::render::write_ways;
 use crate::store::skiptoken;
@@ -227,60 +228,80 @@ fn expansions<'a>(
             let name = item.navigation.name;
             let Some(link) = node.entity.link(item.navigation) else { continue };
             let place = Place::Under(parent, link, None);
+            if item.shows == Shows::Count {
+                let total = count(tx, &item.node, place).await?;
+                out.extend_from_slice(format!(",\"{name}@odata.count\":{total}").as_bytes());
+                continue;
+            }
             let url = format!("{}/{name}", home.url);
             let context = context_of(item.navigation, home.context);
             if node.form.wanted.metadata != Metadata::None {
                 out.extend_from_slice(format!(",\"{name}@odata.context\":").as_bytes());
                 let list = item.node.selected();
                 let entity = if item.navigation.collection { "" } else { "/$entity" };
-                let root = node.form.root;
-                write_string(out, &format!("{root}/$metadata#{context}{list}{entity}"));
+                let context = match item.shows {
+                    Shows::References => "Collection($ref)".to_owned(),
+                    _ => format!("{context}{list}{entity}"),
+                };
+                write_string(out, &format!("{}/$metadata#{context}", node.form.root));
             }
             if node.form.is_full() {
                 write_ways(item.navigation, &node.own(parent.id, Way::Entity(home.url)), out);
             }
             let home = Home { url: &url, context: &context };
-            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            if !item.navigation.collection {
-                let mut inner = Vec::new();
-                match one(tx, &item.node, place, None, home, budget, &mut inner).await? {
-                    Some(_) => {
-                        out.push(b'{');
-                        out.extend_from_slice(&inner);
-                        out.push(b'}');
-                    }
-                    None => out.extend_from_slice(b"null"),
-                }
+            if item.navigation.collection {
+                expanded(tx, item, place, home, budget, out).await?;
                 continue;
             }
-            out.push(b'[');
-            let end = page(tx, &item.node, place, None, home, budget, out).await?;
-            out.push(b']');
-            if item.node.query.count {
-                let total = count(tx, &item.node, place).await?;
-                out.extend_from_slice(format!(",\"{name}@odata.count\":{total}").as_bytes());
-            }
-            let mut options = item.options.clone();
-            let more = match end {
-                PageEnd::Last => false,
-                PageEnd::After(key) => {
-                    item.node.keep_page(&mut options);
-                    options.skip = None;
-                    options.skip_token =
-                        Some(skiptoken::encode(fingerprint(item.node.entity, &options), &key));
-                    true
+            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            let mut inner = Vec::new();
+            match one(tx, &item.node, place, None, home, budget, &mut inner).await? {
+                Some(_) => {
+                    out.push(b'{');
+                    out.extend_from_slice(&inner);
+                    out.push(b'}');
                 }
-                PageEnd::Full => true,
-            };
-            if more {
-                let link = format!("{url}?{}", odata::syntax::print_query(&options));
-                out.extend_from_slice(format!(",\"{name}@odata.nextLink\":").as_bytes());
-                write_string(out, &link);
+                None => out.extend_from_slice(b"null"),
             }
         }
         Ok(())
     }
     .boxed()
+}
+
+/// Writes the first page of an expanded collection, with its count and the link to the next page.
+async fn expanded(
+    tx: &mut Tx,
+    item: &Expanded<'_>,
+    place: Place,
+    home: Home<'_>,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let name = item.navigation.name;
+    out.extend_from_slice(format!(",\"{name}\":[").as_bytes());
+    let end = page(tx, &item.node, place, None, home, budget, out).await?;
+    out.push(b']');
+    if item.node.query.count {
+        let total = count(tx, &item.node, place).await?;
+        out.extend_from_slice(format!(",\"{name}@odata.count\":{total}").as_bytes());
+    }
+    let mut options = item.options.clone();
+    match end {
+        PageEnd::Last => return Ok(()),
+        PageEnd::After(key) => {
+            item.node.keep_page(&mut options);
+            options.skip = None;
+            options.skip_token =
+                Some(skiptoken::encode(fingerprint(item.node.entity, &options), &key));
+        }
+        PageEnd::Full => {}
+    }
+    let of = if item.shows == Shows::References { "/$ref" } else { "" };
+    let link = format!("{}{of}?{}", home.url, odata::syntax::print_query(&options));
+    out.extend_from_slice(format!(",\"{name}@odata.nextLink\":").as_bytes());
+    write_string(out, &link);
+    Ok(())
 }
 
 /// How many rows there are.

@@ -351,6 +351,45 @@ fn a_page_of_one_collection_does_not_go_on_in_another() {
 }
 
 #[test]
+fn expand_counts_and_refers() {
+    let it = setup();
+    let [conversation, ..] = it.ada.talk(&it.group, "a", "one");
+    let path = format!("{}/{conversation}", it.path);
+    it.ada.post(&format!("{path}/threads"), &json!({"topic": "b"})).created();
+    let body = it.ada.get(&format!("{path}?$expand=threads/$count")).ok();
+    assert_eq!((body["threads@odata.count"].as_i64(), body.get("threads")), (Some(2), None));
+    let filtered = encode("threads/$count($filter=hasAttachments or preview eq 'one')");
+    let body = it.ada.get(&format!("{path}?$select=id&$expand={filtered}")).ok();
+    assert_eq!(body["threads@odata.count"], 1);
+    let nested = it.ada.all(&format!("{}?$expand=threads($expand=posts/$count)", it.path));
+    let counts: Vec<_> = nested[0]["threads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["posts@odata.count"])
+        .collect();
+    assert_eq!(counts.iter().map(|it| it.as_i64().unwrap()).sum::<i64>(), 1);
+    let bo = it._server.user("bo@example.org").me();
+    let group = format!("/v1.0/groups/{}", it.group);
+    it.ada.post(&format!("{group}/members/$ref"), &it._server.reference(&bo)).empty(204);
+    let body = it.ada.get(&format!("{group}?$expand=members/$ref($top=1;$count=true)")).ok();
+    assert_eq!(body["members@odata.count"], 2);
+    let first = &body["members"][0];
+    assert_eq!(first.as_object().unwrap().len(), 1, "{first}");
+    assert!(first["@odata.id"].as_str().unwrap().contains("/directoryObjects/"), "{first}");
+    assert!(body["members@odata.context"].as_str().unwrap().ends_with("#Collection($ref)"));
+    let link = body["members@odata.nextLink"].as_str().unwrap();
+    let rest = it.ada.all(&link[link.find("/v1.0").unwrap()..]);
+    assert_eq!(rest.len(), 1);
+    assert!(
+        it.ada
+            .get(&format!("{path}?$expand=threads/$ref"))
+            .refused(400, "BadRequest")
+            .contains("threads/$ref")
+    );
+}
+
+#[test]
 fn what_cannot_be_done_is_a_400_that_names_it() {
     let it = setup();
     for (query, named) in [

@@ -4,7 +4,7 @@
 //! the caller at the top (`$search`, `$deltatoken`, `$format`, `$id`) is refused in there.
 
 use super::member::{Binder, descend};
-use super::{BindError, Dynamic, Expand, OrderKey, Query};
+use super::{BindError, Dynamic, Expand, OrderKey, Query, Shows};
 use crate::edm::{EntityType, Model, Navigation, Property, Type, unqualified};
 use crate::syntax::{ExpandItem, Options, OrderItem};
 
@@ -151,7 +151,12 @@ fn expand_item(
     item: &ExpandItem,
 ) -> Result<Expand, BindError> {
     let option = "$expand";
-    let [name] = without_cast(model, entity, &item.path) else {
+    let (path, shows) = match &item.path[..] {
+        [path @ .., last] if last.eq_ignore_ascii_case("$count") => (path, Shows::Count),
+        [path @ .., last] if last.eq_ignore_ascii_case("$ref") => (path, Shows::References),
+        path => (path, Shows::Entities),
+    };
+    let [name] = without_cast(model, entity, path) else {
         return Err(match &item.path[..] {
             [cast, name] if cast.contains('.') => {
                 let (name, ty) = (name.clone(), cast.clone());
@@ -163,17 +168,31 @@ fn expand_item(
     if name == "*" {
         return Err(BindError::unsupported("'*'", option));
     }
-    let navigation = model.navigation(entity, name);
-    match navigation {
-        Some(navigation) if navigation.expandable => {
-            let query = nested_query(model, navigation, &item.options)?;
-            Ok(Expand { navigation, query, options: item.options.clone() })
-        }
+    let navigation = match model.navigation(entity, name) {
+        Some(navigation) if navigation.expandable => navigation,
         None if model.property(entity, name).is_none() => {
-            Err(unknown(model, entity.name, name, option))
+            return Err(unknown(model, entity.name, name, option));
         }
-        _ => Err(BindError::NotAllowed { property: name.clone(), ty: entity.name, option }),
+        _ => return Err(BindError::NotAllowed { property: name.clone(), ty: entity.name, option }),
+    };
+    let sent = &item.options;
+    let unfit = match shows {
+        Shows::Entities => None,
+        _ if !navigation.collection => Some("of a single entity"),
+        // What lives inside another entity is not referred to.
+        Shows::References if navigation.contained => Some("of contained entities"),
+        _ if !sent.select.is_empty() || !sent.expand.is_empty() => Some("with $select or $expand"),
+        Shows::Count if !sent.order_by.is_empty() || sent.top.is_some() || sent.skip.is_some() => {
+            Some("with an order or a page")
+        }
+        _ => None,
+    };
+    if let Some(unfit) = unfit {
+        let what = format!("'{}' {unfit}", item.path.join("/"));
+        return Err(BindError::unsupported(what, option));
     }
+    let query = nested_query(model, navigation, sent)?;
+    Ok(Expand { navigation, query, options: sent.clone(), shows })
 }
 
 /// The contained document that an item of `$expand` without options of its own names.

@@ -176,6 +176,10 @@ fn expand_is_bound_against_the_target() {
     assert_eq!((notes.query.entity.name, notes.query.top), ("note", Some(5)));
     assert_eq!(notes.options.top, Some(5));
     assert_eq!(notes.query.expand[0].query.entity.name, "room");
+    let shown = |text| query(text).unwrap().expand[0].shows;
+    assert_eq!(shown("$expand=notes/$COUNT($filter=text eq 'a')"), Shows::Count);
+    assert_eq!(shown("$expand=parts/$ref($top=1)"), Shows::References);
+    assert_eq!(shown("$expand=notes"), Shows::Entities);
     assert_eq!(query("$expand=test.model.ROOM/notes").unwrap().expand[0].navigation.name, "notes");
     assert_eq!(query_on(&FILE, "$expand=x.part/note").unwrap().expand[0].navigation.name, "note");
 }
@@ -209,8 +213,17 @@ fn what_a_query_cannot_be_is_said_by_name() {
         ("$expand=topic", "property 'topic' of 'room' cannot be used in $expand"),
         ("$expand=archive", "property 'archive' of 'room' cannot be used in $expand"),
         ("$expand=*", "'*' is not supported in $expand"),
-        ("$expand=notes/$count", "the path 'notes/$count' is not supported in $expand"),
-        ("$expand=notes/$ref", "the path 'notes/$ref' is not supported in $expand"),
+        ("$expand=notes/$ref", "'notes/$ref' of contained entities is not supported in $expand"),
+        ("$expand=parent/$count", "'parent/$count' of a single entity is not supported in $expand"),
+        (
+            "$expand=parts/$ref($select=id)",
+            "'parts/$ref' with $select or $expand is not supported in $expand",
+        ),
+        (
+            "$expand=notes/$count($top=1)",
+            "'notes/$count' with an order or a page is not supported in $expand",
+        ),
+        ("$expand=$count", "the path '$count' is not supported in $expand"),
         ("$expand=notes/files", "the path 'notes/files' is not supported in $expand"),
         ("$expand=x.item/y", "Could not find a property named 'y' on type 'x.item'."),
         ("$expand=notes,NOTES", "'notes' is expanded twice"),
