@@ -10,6 +10,8 @@ mod lists;
 mod negotiate;
 mod operations;
 mod prefer;
+#[cfg(test)]
+mod properties;
 mod read;
 mod root;
 mod search;
