@@ -147,6 +147,24 @@ async fn a_read_past_its_deadline_is_stopped() {
             })
             .await;
         assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
+        // So are many statements that are short, each by itself.
+        let short = match db {
+            Db::Sqlite => {
+                "with recursive n (i) as (select 1 union all select i + 1 from n limit 20000) \
+                 select count(*) from n"
+            }
+            Db::Postgres => "select count(*) from generate_series(1, 20000) n",
+        };
+        let stopped: Result<(), Error> = store
+            .read((), move |tx: &mut Tx, ()| {
+                Box::pin(async move {
+                    loop {
+                        tx.first(short, &[], |row| row.int(0)).await?;
+                    }
+                })
+            })
+            .await;
+        assert!(matches!(stopped, Err(Error::Deadline)), "{stopped:?}");
         // The reader is free again.
         assert!(kids(&store).await.is_empty());
     })

@@ -44,6 +44,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The longest that a statement of a command may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
+/// How long past a read's deadline the database has to stop its last statement itself.
+const DEADLINE_GRACE: Duration = Duration::from_millis(100);
 /// The longest that a command waits for another process's transaction on the same group.
 const LOCK_MAX: Duration = Duration::from_secs(2);
 /// The longest that a transaction may stand still: a process that hangs must not hold its locks.
@@ -70,6 +72,7 @@ pub(crate) struct Postgres(Arc<Inner>);
 struct Inner {
     writes: Pool,
     reads: Pool,
+    read_deadline: Duration,
     blobs: PathBuf,
     queue_max: usize,
     queued: AtomicUsize,
@@ -112,6 +115,7 @@ impl Postgres {
         };
         let inner = Inner {
             writes: pool(STATEMENT_MAX, "")?,
+            read_deadline: options.read_deadline,
             reads: pool(options.read_deadline, "-c default_transaction_read_only=on")?,
             blobs: blobs.to_owned(),
             queue_max: options.queue,
@@ -182,7 +186,11 @@ impl Postgres {
         if let super::Conn::Postgres(conn) = &mut tx.conn {
             conn.begin_read().await?;
         }
-        let answer = read(&mut tx, &input).await;
+        // Each statement has its time from the database; all of them together have it here. What is dropped
+        // in the middle closes its connection.
+        let limit = self.0.read_deadline.saturating_add(DEADLINE_GRACE);
+        let answer = tokio::time::timeout(limit, read(&mut tx, &input)).await;
+        let answer = answer.map_err(|_| Error::Deadline)?;
         if let super::Conn::Postgres(conn) = &mut tx.conn {
             conn.end_read().await;
         }
