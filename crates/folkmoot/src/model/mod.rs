@@ -310,4 +310,16 @@ mod tests {
             }
         }
     }
+
+    /// Kept answers are about one group and what is in it, and the service does not look into their
+    /// filters: what is another for each caller can be filtered by on groups themselves alone.
+    #[test]
+    fn what_is_another_for_each_caller_is_filtered_on_groups_alone() {
+        for entity in ENTITIES.iter().filter(|it| it.edm.name != "group") {
+            for (property, source) in entity.edm.properties.iter().zip(entity.sources) {
+                let per_caller = matches!(source, Source::PerCaller(_));
+                assert!(!(per_caller && property.filterable), "{}", property.name);
+            }
+        }
+    }
 }
