@@ -234,6 +234,32 @@ pub fn check_query(text: &str) {
     }
 }
 
+/// The same of every text sent as a filter; what follows its first line is what the parameter alias `@p`
+/// stands for.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_filter(text: &str) {
+    match text.split_once('\n') {
+        Some((filter, alias)) => {
+            check_query(&format!("$filter={}&@p={}", encode(filter), encode(alias)));
+        }
+        None => check_option("$filter", text),
+    }
+}
+
+/// The same of every text sent as the value of one option.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_option(name: &str, text: &str) {
+    check_query(&format!("{name}={}", encode(text)));
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// What must hold of all bytes sent as a body: they are refused, or their tree is written as text that
 /// reads to the same tree; and decoding that tree as any entity, or as the parameters of any action, ends:
 /// in an error that says something, or in a record that holds no more than was sent.
