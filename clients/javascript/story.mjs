@@ -12,7 +12,11 @@ import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import graph from "@microsoft/microsoft-graph-client";
 
-const { Client, FileUpload, GraphError, LargeFileUploadTask, PageIterator, ResponseType } = graph;
+const {
+  BatchRequestContent, BatchResponseContent, Client, FileUpload, GraphError, LargeFileUploadTask,
+  PageIterator,
+  ResponseType,
+} = graph;
 
 const URL_OF_SERVER = (process.env.FOLKMOOT_URL ?? "").replace(/\/$/, "");
 const TOKEN_COMMAND = process.env.FOLKMOOT_TOKEN_COMMAND;
@@ -387,6 +391,26 @@ async function end(ada, here, conversationId, threadId) {
   await checkError("deleted group", ada.api(here).get(), 404, "Request_ResourceNotFound");
 }
 
+/** Three requests in one, through the client's own helpers. */
+async function batch(ada, here, thread) {
+  const step = (id, path, init, dependsOn) => ({ id, request: new Request(path, init), dependsOn });
+  const content = new BatchRequestContent([
+    step("group", `${URL_OF_SERVER}/v1.0${here}?$select=displayName`, { method: "GET" }),
+    step("reply", `${URL_OF_SERVER}/v1.0${thread}/reply`, {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ post: { body: { content: "in a batch" } } }),
+    }, ["group"]),
+    step("missing", `${URL_OF_SERVER}/v1.0${here}/conversations/${UNKNOWN}`, { method: "GET" }, ["reply"]),
+  ]);
+  const answer = new BatchResponseContent(await ada.api("/$batch").post(await content.getContent()));
+  const statuses = ["group", "reply", "missing"].map((id) => answer.getResponseById(id).status);
+  check("batch: statuses", statuses, [200, 202, 404]);
+  const group = await answer.getResponseById("group").json();
+  check("batch: group", group.displayName, "Readers & writers");
+  const { error } = await answer.getResponseById("missing").json();
+  check("batch: error", error.code, "ErrorItemNotFound");
+}
+
 const [ada, bo] = [await signIn("ada@example.org"), await signIn("bo@example.org")];
 const groupId = await makeGroup(ada, bo);
 const here = `/groups/${groupId}`;
@@ -401,6 +425,7 @@ await lock(ada, bo, thread);
 await edit(ada, bo, thread, extended);
 await sideThread(ada, here, conversationId, threadId);
 await page(ada, here);
+await batch(ada, here, thread);
 await declare(ada, groupId);
 await end(ada, here, conversationId, threadId);
 console.log(`javascript story: ${passed} checks passed`);

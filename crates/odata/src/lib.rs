@@ -13,6 +13,7 @@
 //! | record | [`decode`] | a JSON body is a typed entity, every member of it known |
 #![warn(missing_docs)]
 
+pub mod batch;
 pub mod bind;
 pub mod csdl;
 pub mod decode;

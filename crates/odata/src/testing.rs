@@ -4,6 +4,7 @@
 //! **Invariant:** every feature that a declaration in [`edm`](crate::edm) can have stands here at least
 //! once, so that a test needs no model of its own.
 
+use crate::batch;
 use crate::bind::{bind_path, bind_query};
 use crate::decode::{Record, decode_entity, decode_parameters};
 use crate::edm::{
@@ -283,6 +284,27 @@ pub fn check_body(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// What must hold of all bytes sent as a batch: they are refused in words, or its requests can be carried
+/// out: each once, after all that it waits for.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_batch(bytes: &[u8]) {
+    let Ok(tree) = json::parse(bytes, LIMITS.depth) else { return };
+    let requests = match batch::requests(&tree, 20) {
+        Ok(requests) => requests,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!((1..=20).contains(&requests.len()));
+    let mut done = vec![false; requests.len()];
+    for _ in 0..requests.len() {
+        let ready = |at: &usize| !done[*at] && requests[*at].after.iter().all(|it| done[*it]);
+        let next = (0..requests.len()).find(ready);
+        done[next.expect("something can go on until all is done")] = true;
+    }
+    let _ = batch::is_simple(&requests);
 }
 
 /// How many members and items a tree has.

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use odata::testing::{check_body, check_filter, check_option, check_path, check_query};
+use odata::testing::{
+    check_batch, check_body, check_filter, check_option, check_path, check_query,
+};
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -33,6 +35,11 @@ fn filters() {
 #[test]
 fn expansions() {
     replay("expand", |bytes| check_option("$expand", &String::from_utf8_lossy(bytes)));
+}
+
+#[test]
+fn batches() {
+    replay("batch", check_batch);
 }
 
 #[test]

@@ -86,6 +86,16 @@ pub(crate) enum Error {
     /// A property that its type does not have.
     #[error("{0}")]
     UnknownProperty(String),
+    /// A request of a batch that another, which it depends on, has kept from being carried out.
+    #[error(
+        "The request '{0}', which this one depends on, has failed: this one was not carried out."
+    )]
+    Dependency(String),
+    /// An answer that is more than is left for those of a batch.
+    #[error(
+        "The answers of this batch are more than {0} bytes together: ask for this one in a request of its own."
+    )]
+    BatchFull(usize),
     /// A body over the limit.
     #[error("The request's body is larger than the limit of {0} bytes.")]
     TooLarge(usize),
@@ -235,6 +245,9 @@ impl Error {
             Error::Empty => (StatusCode::BAD_REQUEST, "Request_BadRequest"),
             Error::UnknownProperty(_) => (StatusCode::BAD_REQUEST, "RequestBodyRead"),
             Error::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest"),
+            Error::Dependency(_) => (StatusCode::FAILED_DEPENDENCY, "FailedDependency"),
+            // Not a 5xx, which clients would try again.
+            Error::BatchFull(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ResponseSizeExceeded"),
             Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             Error::Service(error) => of_service(error),
         }

@@ -3,6 +3,7 @@
 //! **Invariant:** a door decodes, authenticates and encodes. It knows no rule and no SQL; what a path
 //! means is read from the model, and whether a call is permitted from the operation table.
 
+mod batch;
 mod compress;
 mod echo;
 mod error;
@@ -241,6 +242,13 @@ async fn carry_out(
         _ => {}
     }
     let caller = authenticate(api, &parts)?;
+    if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
+        if parts.method != Method::POST {
+            let method = parts.method.clone();
+            return Err(Error::Method { method, allowed: vec![Method::POST] });
+        }
+        return batch::answer(api, &root, &parts, body).await;
+    }
     let path = path.trim_start_matches('/').to_owned();
     let bound = bind_path(model_of(&root, api.strict), &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
@@ -250,7 +258,10 @@ async fn carry_out(
     let prefer = Prefer::of(&parts.headers);
     let metadata = accepted.unwrap_or_default();
     let wanted = Wanted { metadata, body: prefer.body, page_max: prefer.page_max };
-    let ctx = api.service.ctx(caller, root, wanted, if_match(&parts.headers), api.strict);
+    let mut ctx = api.service.ctx(caller, root, wanted, if_match(&parts.headers), api.strict);
+    if let Some(batch::Share(of)) = parts.extensions.get() {
+        ctx.share_answer(*of);
+    }
     let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
     if row.method == Method::GET {
         read::answer(call).await

@@ -440,6 +440,15 @@ fn refuse(error: DecodeError) -> Error {
 }
 
 async fn read_json(parts: &Parts, body: &mut Body) -> Result<Json, Error> {
+    read_json_within(parts, body, limits::JSON_DEPTH_MAX).await
+}
+
+/// A body as JSON, nested no deeper than `depth_max`.
+pub(super) async fn read_json_within(
+    parts: &Parts,
+    body: &mut Body,
+    depth_max: usize,
+) -> Result<Json, Error> {
     if body.is_end_stream() {
         return Err(Error::Empty);
     }
@@ -460,7 +469,7 @@ async fn read_json(parts: &Parts, body: &mut Body) -> Result<Json, Error> {
         }
         Err(error) => return Err(Error::Body(format!("The body did not arrive whole: {error}."))),
     };
-    json::parse(&bytes, limits::JSON_DEPTH_MAX).map_err(|error| Error::Body(error.to_string()))
+    json::parse(&bytes, depth_max).map_err(|error| Error::Body(error.to_string()))
 }
 
 /// Only `application/json` is taken, with whatever parameters.

@@ -80,6 +80,7 @@ impl Question {
         let Wanted { metadata, body, page_max } = ctx.wanted;
         key.extend_from_slice(&[metadata as u8, body.map_or(0, |it| it as u8 + 1)]);
         key.extend_from_slice(&page_max.unwrap_or_default().to_be_bytes());
+        key.extend_from_slice(&ctx.answer_bytes.to_be_bytes());
         // None of the three can hold a zero byte: they came in as lines of HTTP.
         for text in [app, &ctx.root, address] {
             key.extend_from_slice(text.as_bytes());

@@ -63,6 +63,11 @@ pub(crate) const SKIP_MAX: u64 = 10_000;
 pub(crate) const ROWS_MAX: usize = 10_000;
 /// Bytes of an answer past which its pages end before their time, with a link to the next.
 pub(crate) const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Requests of a batch.
+pub(crate) const BATCH_MAX: usize = 20;
+/// Bytes of all answers of a batch. Each request's pages end at its share of [`ANSWER_BYTES`]; beyond that go
+/// only single entities, and files.
+pub(crate) const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// The longest that one read may run.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// Commands and reads that may wait for the store, each.

@@ -70,6 +70,8 @@ pub(crate) struct Ctx {
     if_match: Vec<String>,
     /// Whether to do as real Graph does, where it does less.
     strict: bool,
+    /// Bytes past which an answer's pages end before their time.
+    answer_bytes: usize,
 }
 
 /// Where every request's [`Ctx`] comes from.
@@ -164,11 +166,17 @@ impl Service {
     ) -> Ctx {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let answers = self.answers.clone();
-        Ctx { store, clock, answers, caller, root, wanted, if_match, strict }
+        let answer_bytes = limits::ANSWER_BYTES;
+        Ctx { store, clock, answers, caller, root, wanted, if_match, strict, answer_bytes }
     }
 }
 
 impl Ctx {
+    /// Makes the answer one of so many that share what one may hold.
+    pub(crate) fn share_answer(&mut self, of: usize) {
+        self.answer_bytes = limits::ANSWER_BYTES / of.max(1);
+    }
+
     /// What links begin with.
     pub(crate) fn root(&self) -> &str {
         &self.root

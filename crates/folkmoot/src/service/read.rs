@@ -134,7 +134,7 @@ async fn entity(
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
-    let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
+    let mut budget = Budget::new(limits::ROWS_MAX, ctx.answer_bytes);
     let id = at.id.map(|it| it.hyphenated().to_string());
     let context = id.map_or_else(|| at.context.clone(), |id| format!("{}('{id}')", at.context));
     let home = Home { url, context: &context };
@@ -172,7 +172,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         body.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     body.extend_from_slice(b"\"value\":[");
-    let mut budget = Budget::new(limits::ROWS_MAX, limits::ANSWER_BYTES);
+    let mut budget = Budget::new(limits::ROWS_MAX, ctx.answer_bytes);
     let url = format!("{}/{}", ctx.root, at.url);
     let after = after.as_deref();
     let home = Home { url: &url, context: &at.context };

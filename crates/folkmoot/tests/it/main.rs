@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod attachments;
 mod bad_input;
+mod batch;
 mod check;
 mod cli;
 mod clients;
