@@ -189,7 +189,8 @@ fn a_batch_that_means_nothing_is_refused_whole() {
     let strict = Server::with(&["--strict-graph"]);
     let eve = strict.user("eve@example.org");
     let fan = json!({"requests": [get("a", "/me"), get("b", "/me"),
-        {"id": "c", "method": "GET", "url": "/me", "dependsOn": ["a"]}]});
+        {"id": "c", "method": "GET", "url": "/me", "dependsOn": ["a"]},
+        {"id": "d", "method": "GET", "url": "/me", "dependsOn": ["b"]}]});
     let row = json!({"requests": [get("a", "/me"),
         {"id": "c", "method": "GET", "url": "/me", "dependsOn": ["a"]}]});
     assert!(eve.post("/v1.0/$batch", &fan).refused(400, "BadRequest").contains("fully sequential"));
