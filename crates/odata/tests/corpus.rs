@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use odata::testing::{check_body, check_path, check_query};
+use odata::testing::{check_body, check_path, check_query, check_search};
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -23,6 +23,11 @@ fn paths() {
 #[test]
 fn queries() {
     replay("query", |bytes| check_query(&String::from_utf8_lossy(bytes)));
+}
+
+#[test]
+fn searches() {
+    replay("search", |bytes| check_search(&String::from_utf8_lossy(bytes)));
 }
 
 #[test]

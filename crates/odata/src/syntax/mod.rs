@@ -8,6 +8,7 @@ mod expression;
 mod options;
 mod path;
 mod print;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use error::SyntaxError;
 pub use options::{parse_options, parse_query};
 pub use path::{decode, parse_path};
 pub use print::{print_path, print_query};
+pub use search::{Search, SearchLimits, SearchOp, parse_search};
 
 use crate::value::Value;
 
