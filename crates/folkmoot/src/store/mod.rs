@@ -38,6 +38,7 @@ pub(crate) mod ranges;
 pub(crate) mod read;
 pub(crate) mod recipients;
 mod render;
+pub(crate) mod search;
 pub(crate) mod senders;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;
