@@ -149,14 +149,14 @@ fn column(entity: &Entity) -> &'static str {
 }
 
 /// Steps through matching posts, newest first.
-struct Walk<'w> {
-    node: &'w Node<'w>,
-    place: Place,
-    sought: &'w Sought,
+pub(super) struct Walk<'w> {
+    pub(super) node: &'w Node<'w>,
+    pub(super) place: Place,
+    pub(super) sought: &'w Sought,
     /// Only older posts than this.
-    from: Option<&'w Bind<'static>>,
+    pub(super) from: Option<&'w Bind<'static>>,
     /// How many posts at most.
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 /// How far a walk has come.
@@ -194,7 +194,7 @@ impl Walk<'_> {
         Ok((found, stepped))
     }
 
-    fn statement(&self) -> Statement {
+    pub(super) fn statement(&self) -> Statement {
         let Walk { node, place, sought, from, stride } = self;
         let mut sql = Statement::new(node.db());
         let through_index = is_of_group(*place);

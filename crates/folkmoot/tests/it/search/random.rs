@@ -172,7 +172,7 @@ fn random_searches_find_what_an_evaluator_finds() {
         posts.push(Post { conversation, fields });
     }
     let mut hits = 0;
-    for _ in 0..150 {
+    for _ in 0..80 {
         let search = numbers.search(2);
         let mut text = search.text(&mut numbers);
         if numbers.below(2) == 0 {
@@ -207,6 +207,6 @@ fn random_searches_find_what_an_evaluator_finds() {
         all.retain(|it| ids.contains(it));
         assert_eq!(ids, all, "posts of a thread by {text}");
     }
-    assert!(hits > 500, "{hits}");
+    assert!(hits > 300, "{hits}");
     reply(&ada, &group, &places[0].0[1], "the end");
 }
