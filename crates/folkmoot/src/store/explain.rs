@@ -94,7 +94,7 @@ fn inlined(statement: &Statement) -> String {
             Bind::Id(id) => format!("cast('{id}' as uuid)"),
             Bind::Int(value) => value.to_string(),
             Bind::Bool(value) => value.to_string(),
-            Bind::Text(text) => format!("'{text}'"),
+            Bind::Text(text) => format!("'{}'", text.replace('\'', "''")),
             other => panic!("{other:?}"),
         };
         sql = sql.replace(&format!("${}", at + 1), &value);

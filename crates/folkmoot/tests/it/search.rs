@@ -255,13 +255,13 @@ fn a_filter_that_keeps_little_ends_pages_early_and_loses_nothing() {
     let group = ada.group("readers", "Public");
     ada.talk(&group, "wanted", "needle");
     ada.talk(&group, "long", "needle");
-    // The last post ten thousand times more, by SQL: it is what has come last.
+    // The last post twelve thousand times more, by SQL: it is what has come last.
     let of_last = "from posts where id = (select id from posts order by id desc limit 1)";
     let number = server.number("select number from groups");
     server.change(&if server.on_postgres() {
         format!(
             "create temp table more as select * {of_last}; \
-             insert into more select more.* from more, generate_series(1, 9999); \
+             insert into more select more.* from more, generate_series(1, 12000); \
              update more set id = gen_random_uuid(); \
              insert into posts select * from more; \
              insert into post_index (group_id, post_id, tokens) \
@@ -270,7 +270,7 @@ fn a_filter_that_keeps_little_ends_pages_early_and_loses_nothing() {
     } else {
         format!(
             "create temp table more as select * {of_last}; \
-             with recursive n(x) as (select 1 union all select x + 1 from n where x < 9999) \
+             with recursive n(x) as (select 1 union all select x + 1 from n where x < 12000) \
              insert into more select more.* from more, n; \
              update more set number = null, id = randomblob(16); \
              insert into posts select * from more; \
