@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::load::{self, Prepared};
 use crate::postgres::Cluster;
 use crate::postgres_ceiling::Ceiling;
-use crate::report::{Report, Row, Sized, Store};
+use crate::report::{Report, Row, Store};
 use crate::rounds::{self, Settings};
 use crate::site::{self, Site};
 use crate::sizes::{self, Questions, Sizes};
