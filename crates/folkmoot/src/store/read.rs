@@ -35,6 +35,11 @@ impl Budget {
         Budget { left: max, max, bytes }
     }
 
+    /// Rows that an answer may hold, and that may be looked through for it.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     /// Bytes of the answer past which a page ends before its time.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

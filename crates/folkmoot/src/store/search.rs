@@ -53,9 +53,6 @@ pub(crate) enum Condition {
     Received { from: Option<i64>, before: Option<i64> },
 }
 
-/// Matching posts that are walked for one page at most: a `$filter` that keeps few of what is found ends
-/// a page before it is full, with a link to the next.
-const WALKED_MAX: usize = 10_000;
 /// Entities that are read by one statement: what they hold is in memory before it is counted.
 const AT_ONCE: usize = 25;
 /// Posts of one statement of the walk at most.
@@ -112,7 +109,8 @@ pub(crate) async fn page(
                 break;
             }
         }
-        if full || stepped.ended || walked >= WALKED_MAX {
+        // A `$filter` that keeps few of what is found ends a page before it is full.
+        if full || stepped.ended || walked >= budget.max() {
             break stepped.ended && !full;
         }
         stride = (stride * 2).min(STRIDE_MAX);
