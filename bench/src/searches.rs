@@ -62,7 +62,8 @@ pub(crate) async fn dear(conversations: &str, target: &Target) -> anyhow::Result
     let words = words();
     let (mut longest, mut refused) = (0.0, 0);
     for at in 0..DEAR {
-        let search = dear_one(&words, at).replace(' ', "%20").replace('"', "%22");
+        let search =
+            dear_one(&words, at).replace(' ', "%20").replace('"', "%22").replace('<', "%3C");
         let rest =
             ["$top=25", "$top=1000&$select=id", "$top=25&$filter=topic%20eq%20'none'"][at % 3];
         let path = format!("{conversations}?{rest}&$search={search}");

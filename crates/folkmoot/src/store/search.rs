@@ -85,7 +85,11 @@ pub(crate) async fn page(
     let (mut walked, mut stride, mut full) =
         (0, (node.page + 1).next_power_of_two().min(STRIDE_MAX), false);
     let ended = loop {
-        let wanted = (node.page + 1 - rows.len()).min(STRIDE_MAX);
+        // Where a filter drops most of them, few and long steps are cheaper than many.
+        let wanted = match node.query.filter {
+            Some(_) => stride,
+            None => (node.page + 1 - rows.len()).min(STRIDE_MAX),
+        };
         let walk = Walk { node, place, sought, from: at.as_ref(), stride };
         let (found, stepped) = walk.step(tx, &mut seen, wanted).await?;
         walked += stepped.posts;
