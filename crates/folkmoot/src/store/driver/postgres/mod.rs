@@ -70,6 +70,7 @@ pub(crate) struct Postgres(Arc<Inner>);
 struct Inner {
     writes: Pool,
     reads: Pool,
+    read_deadline: Duration,
     blobs: PathBuf,
     queue_max: usize,
     queued: AtomicUsize,
@@ -113,6 +114,7 @@ impl Postgres {
         let inner = Inner {
             writes: pool(STATEMENT_MAX, "")?,
             reads: pool(options.read_deadline, "-c default_transaction_read_only=on")?,
+            read_deadline: options.read_deadline,
             blobs: blobs.to_owned(),
             queue_max: options.queue,
             queued: AtomicUsize::new(0),
@@ -182,7 +184,9 @@ impl Postgres {
         if let super::Conn::Postgres(conn) = &mut tx.conn {
             conn.begin_read().await?;
         }
-        let answer = read(&mut tx, &input).await;
+        // The database stops a statement at the deadline; here many short ones are stopped.
+        let answer = tokio::time::timeout(self.0.read_deadline, read(&mut tx, &input)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Error::Deadline.into()));
         if let super::Conn::Postgres(conn) = &mut tx.conn {
             conn.end_read().await;
         }
