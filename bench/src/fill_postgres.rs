@@ -9,6 +9,8 @@ use crate::fill::{EPOCH, SECOND, STEP};
 use crate::postgres_ceiling::vector;
 use crate::texts;
 
+/// What the index has of the sender, after topic and body.
+const SENDER: &str = "'ada':70C,71C 'example':72C 'org':73C";
 /// Conversations a statement.
 const BATCH: u64 = 50_000;
 
@@ -21,7 +23,7 @@ pub(crate) async fn fill(client: &Client, group: &str, conversations: u64) -> an
     );
     for (at, text) in texts::all().iter().enumerate() {
         let (topic, body) = (&text.topic, &text.body);
-        let (preview, tokens) = (&body[..body.len().min(255)], vector(topic, body));
+        let (preview, tokens) = (&body[..body.len().min(255)], vector(topic, body) + SENDER);
         let tokens = tokens.replace('\'', "''");
         let comma = if at > 0 { ", " } else { "" };
         sql.push_str(&format!("{comma}({at}, '{topic}', '{body}', '{preview}', '{tokens}')"));

@@ -16,6 +16,7 @@ mod postgres_ceiling;
 mod process;
 mod report;
 mod rounds;
+mod searches;
 mod site;
 mod sizes;
 mod sqlite_ceiling;
@@ -52,7 +53,7 @@ struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Only the rows with these numbers, such as 1,4; 1, 2 and 3 go together, and so do 4 and 5; 12 and
-    /// a part of 6 need PostgreSQL's programs
+    /// a part of 6 and 7 need PostgreSQL's programs
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=14))]
     only: Vec<u8>,
     /// The server [default: folkmoot beside this program]

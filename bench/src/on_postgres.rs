@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::load::{self, Prepared};
 use crate::postgres::Cluster;
 use crate::postgres_ceiling::Ceiling;
-use crate::report::{Report, Row, Sized, Store};
+use crate::report::{Report, Row, Store};
 use crate::rounds::{self, Settings};
 use crate::site::{self, Site};
 use crate::sizes::{self, Questions, Sizes};
@@ -20,7 +20,6 @@ const CONNECTIONS: usize = 32;
 /// Groups of the row with many.
 const GROUPS: usize = 1_000;
 const ROWS: [Row; 3] = [Row::PostgresMany, Row::PostgresOne, Row::PostgresNewest];
-const SIZES: [Sized; 3] = [Sized::Newest, Sized::ById, Sized::Page];
 
 /// What the rows of the server and its ceiling are measured on.
 struct Sides {
@@ -54,7 +53,7 @@ pub(crate) async fn all(settings: &Settings, report: &mut Report) -> anyhow::Res
             sides.round(settings, round, report).await?;
         }
     }
-    if settings.wants(&[6]) {
+    if settings.wants(&[6, 7]) {
         let sizes = open_sizes(settings, &cluster, report).await?;
         sizes.rounds(settings, report).await?;
     }
@@ -134,8 +133,8 @@ fn missing(settings: &Settings, report: &mut Report, why: &str) {
     if settings.wants(&[12]) {
         ROWS.iter().for_each(|row| report.missing(*row, &why));
     }
-    if settings.wants(&[6]) {
-        SIZES.iter().for_each(|what| report.missing(Row::Size(Store::Postgres, *what), &why));
+    for what in sizes::wanted(settings) {
+        report.missing(Row::Size(Store::Postgres, what), &why);
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Row {
     Unchanged,
     /// The time of a read in a large group over that in a small one.
     Size(Store, Sized),
+    /// The longest time to an answer of searches that are meant to be dear, in the large group.
+    Dear(Store),
     /// Reads with writers over reads alone.
     Beside(Beside),
     /// The same of their slowest hundredth.
@@ -55,6 +57,21 @@ pub(crate) enum Sized {
     Newest,
     ById,
     Page,
+    /// A search for a word that all posts have.
+    Common,
+    /// For one that few have.
+    Rare,
+    /// For two.
+    Both,
+    /// For two, one after the other.
+    Phrase,
+}
+
+impl Sized {
+    /// Whether it is a search, which has a number of its own in the list of aims.
+    pub(crate) fn is_search(self) -> bool {
+        matches!(self, Sized::Common | Sized::Rare | Sized::Both | Sized::Phrase)
+    }
 }
 
 /// What is read beside writers.
@@ -105,6 +122,36 @@ impl Row {
                 "/s",
                 Aim::Ratio(0.5),
             ),
+            Row::Size(store, what) if what.is_search() => (
+                "7",
+                match (store, what) {
+                    (Store::Sqlite, Sized::Common) => {
+                        "search of conversations on SQLite, newest 25, a word that all posts have, asked the same way;"
+                    }
+                    (Store::Sqlite, Sized::Rare) => "a word in one of 512 posts;",
+                    (Store::Sqlite, Sized::Both) => "a word that all posts have and a rarer one;",
+                    (Store::Sqlite, _) => "a phrase of two words;",
+                    (Store::Postgres, Sized::Common) => {
+                        "the same on PostgreSQL, a word that all posts have;"
+                    }
+                    (Store::Postgres, Sized::Rare) => "a word in one of 512 posts on PostgreSQL;",
+                    (Store::Postgres, Sized::Both) => {
+                        "a word that all posts have and a rarer one on PostgreSQL;"
+                    }
+                    (Store::Postgres, _) => "a phrase of two words on PostgreSQL;",
+                },
+                " us",
+                Aim::RatioAtMost(4.0),
+            ),
+            Row::Dear(store) => (
+                "7",
+                match store {
+                    Store::Sqlite => "the longest answer of 200 searches meant to be dear, SQLite;",
+                    Store::Postgres => "the same on PostgreSQL;",
+                },
+                " ms",
+                Aim::AtMost(100.0),
+            ),
             Row::Size(store, what) => (
                 "6",
                 match (store, what) {
@@ -114,12 +161,12 @@ impl Row {
                     (Store::Sqlite, Sized::ById) => {
                         "by id on SQLite, 30,000 random ids (or all there are), asked the same way;"
                     }
-                    (Store::Sqlite, Sized::Page) => {
+                    (Store::Sqlite, _) => {
                         "page of 1,000 on SQLite, all pages in random order, asked the same way (there is no delta to measure yet);"
                     }
                     (Store::Postgres, Sized::Newest) => "newest 10 on PostgreSQL;",
                     (Store::Postgres, Sized::ById) => "by id on PostgreSQL;",
-                    (Store::Postgres, Sized::Page) => "page of 1,000 on PostgreSQL;",
+                    (Store::Postgres, _) => "page of 1,000 on PostgreSQL;",
                 },
                 " us",
                 Aim::RatioAtMost(1.25),

@@ -76,10 +76,10 @@ pub(crate) async fn all(settings: &Settings, report: &mut Report) -> anyhow::Res
             memory(settings, round, report).await?;
         }
     }
-    if settings.wants(&[6]) {
+    if settings.wants(&[6, 7]) {
         Sizes::open(settings, report).await?.rounds(settings, report).await?;
     }
-    if settings.wants(&[6, 12]) {
+    if settings.wants(&[6, 7, 12]) {
         on_postgres::all(settings, report).await?;
     }
     if settings.long && settings.wants(&[13]) {

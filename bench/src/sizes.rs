@@ -11,7 +11,7 @@ use crate::load::{self, Prepared, Target};
 use crate::report::{Figure, Report, Row, Sized, Store};
 use crate::rounds::Settings;
 use crate::site::{SELECT, Site};
-use crate::texts;
+use crate::{searches, texts};
 
 /// Conversations of the small group.
 pub(crate) const SMALL: u64 = 10_000;
@@ -19,6 +19,16 @@ pub(crate) const SMALL: u64 = 10_000;
 const LARGE: u64 = 1_000_000;
 /// The same where there is not.
 const LESS: u64 = 100_000;
+/// What is read in both.
+pub(crate) const WHATS: [Sized; 7] = [
+    Sized::Newest,
+    Sized::ById,
+    Sized::Page,
+    Sized::Common,
+    Sized::Rare,
+    Sized::Both,
+    Sized::Phrase,
+];
 /// Rows of a page: the most that the server serves.
 const PAGE: usize = 1_000;
 /// Conversations that are asked for by id: more than are asked for in one measurement of a few
@@ -59,7 +69,7 @@ impl Sizes {
         sites: Vec<Site>,
         report: &mut Report,
     ) -> Sizes {
-        for what in [Sized::Newest, Sized::ById, Sized::Page] {
+        for what in WHATS {
             let power = if conversations == LARGE { 6 } else { 5 };
             report.note(Row::Size(store, what), &format!("p50 at 10^{power} / at 10^4"));
         }
@@ -75,7 +85,7 @@ impl Sizes {
     ) -> anyhow::Result<()> {
         let store = self.store;
         for round in 1..=settings.rounds {
-            for what in [Sized::Newest, Sized::ById, Sized::Page] {
+            for what in wanted(settings) {
                 let (large, small) = (self.large.about(what), self.small.about(what));
                 let [ours, other] = load::by_turns(large, small, settings.seconds).await?;
                 eprintln!(
@@ -86,13 +96,27 @@ impl Sizes {
                 report.add(Row::Size(store, what), figure);
             }
         }
+        if settings.wants(&[7]) {
+            let (longest, refused) =
+                searches::dear(&self.large.conversations, &self.large.target).await?;
+            report.note(Row::Dear(store), &format!("{refused} of them refused at their deadline"));
+            report.add(Row::Dear(store), Figure { ours: longest, ..Figure::default() });
+        }
         Ok(())
     }
+}
+
+/// What is asked, of what is to be measured.
+pub(crate) fn wanted(settings: &Settings) -> impl Iterator<Item = Sized> {
+    let [reads, searches] = [6, 7].map(|it| settings.wants(&[it]));
+    WHATS.into_iter().filter(move |it| if it.is_search() { searches } else { reads })
 }
 
 /// What one group is asked.
 pub(crate) struct Questions {
     target: Target,
+    conversations: String,
+    searches: Vec<(Sized, [Prepared; 1])>,
     newest: Vec<Prepared>,
     by_id: Vec<Prepared>,
     pages: Vec<Prepared>,
@@ -138,7 +162,12 @@ impl Questions {
             by_id.push(Prepared::get(&format!("{conversations}/{id}"), &site.target)?.anew());
         }
         let newest = vec![site.newest_of(conversations)?.anew()];
-        Ok(Questions { target: site.target.clone(), newest, by_id, pages })
+        let mut searches = Vec::new();
+        for what in WHATS.into_iter().filter(|it| it.is_search()) {
+            searches.push((what, [searches::question(what, conversations, &site.target)?]));
+        }
+        let (target, conversations) = (site.target.clone(), conversations.to_owned());
+        Ok(Questions { target, conversations, searches, newest, by_id, pages })
     }
 
     fn about(&self, what: Sized) -> (&Target, &[Prepared]) {
@@ -146,6 +175,10 @@ impl Questions {
             Sized::Newest => &self.newest,
             Sized::ById => &self.by_id,
             Sized::Page => &self.pages,
+            search => {
+                let found = self.searches.iter().find(|(it, _)| *it == search);
+                found.map_or(&[][..], |(_, question)| question)
+            }
         };
         (&self.target, questions)
     }

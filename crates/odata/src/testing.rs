@@ -12,7 +12,9 @@ use crate::edm::{
     Navigation, Parameter, ParameterType, Primitive, Property, Published, Root, Type,
 };
 use crate::json::{self, Json};
-use crate::syntax::{Limits, parse_path, parse_query, print_path, print_query};
+use crate::syntax::{
+    Limits, Search, SearchLimits, parse_path, parse_query, parse_search, print_path, print_query,
+};
 
 /// The service: sets `rooms` and `notes`, singleton `lobby`.
 pub static MODEL: Model = SERVICE;
@@ -259,6 +261,42 @@ pub fn check_option(name: &str, text: &str) {
 
 fn encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// What must hold of every text sent as a search: it is refused, or its tree is within its limits and every
+/// term of it is a part of the text.
+///
+/// # Panics
+/// Where it does not hold.
+pub fn check_search(text: &str) {
+    const LIMITS: SearchLimits = SearchLimits { terms: 50, depth: 8 };
+    let Ok(search) = parse_search(text, &LIMITS) else { return };
+    // A quote inside the outer pair is written with a backslash, and so is a backslash.
+    let plain = text.replace('\\', "");
+    let (terms, depth) = size(&search, &plain);
+    // A level of the grammar is a node of `OR`, one of `AND` and one of `NOT` at most.
+    assert!(terms <= LIMITS.terms && depth <= 3 * (LIMITS.depth + 1), "{terms}, {depth}: {text}");
+}
+
+/// The terms and the depth of a tree that was read from `text`.
+fn size(search: &Search, text: &str) -> (usize, usize) {
+    match search {
+        Search::Term { text: term, .. } => {
+            assert!(text.contains(&term.replace('\\', "")), "{term:?} is not in {text:?}");
+            (1, 1)
+        }
+        Search::Not(inner) => {
+            let (terms, depth) = size(inner, text);
+            (terms, depth + 1)
+        }
+        Search::And(items) | Search::Or(items) => {
+            assert!(items.len() > 1, "{search:?}");
+            items
+                .iter()
+                .map(|it| size(it, text))
+                .fold((0, 1), |(terms, depth), (more, deep)| (terms + more, depth.max(deep + 1)))
+        }
+    }
 }
 
 /// What must hold of all bytes sent as a body: they are refused, or their tree is written as text that

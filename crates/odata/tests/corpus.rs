@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use odata::testing::{
-    check_batch, check_body, check_filter, check_option, check_path, check_query,
+    check_batch, check_body, check_filter, check_option, check_path, check_query, check_search,
 };
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -40,6 +40,11 @@ fn expansions() {
 #[test]
 fn batches() {
     replay("batch", check_batch);
+}
+
+#[test]
+fn searches() {
+    replay("search", |bytes| check_search(&String::from_utf8_lossy(bytes)));
 }
 
 #[test]

@@ -277,7 +277,7 @@ pub(crate) enum Asked {
     CountSegment,
     /// `$filter` and `$orderby` together.
     FilterAndOrderBy,
-    /// `$search`, which only collections of the directory have.
+    /// `$search`
     Search,
     /// `ne`, `not` or `endswith` in `$filter`.
     Negation,
@@ -326,6 +326,18 @@ static STRICT_QUERIES: &[(&str, &[(Asked, Refusal)])] = &[
 /// Whether the collection of this shape is one of the directory.
 pub(crate) fn is_of_directory(shape: &str) -> bool {
     refusal(shape, &[Asked::Search]).is_some()
+}
+
+/// Whether the collection of this shape can be searched.
+pub(crate) fn is_searched(shape: &str) -> bool {
+    const CONTENT: [&str; 5] = [
+        "group/conversations",
+        "group/threads",
+        "group/folkmoot.messages",
+        "conversation/threads",
+        "conversationThread/posts",
+    ];
+    is_of_directory(shape) || CONTENT.contains(&shape)
 }
 
 /// What strict mode answers to the first of `asked` that it refuses on the collection of this shape.

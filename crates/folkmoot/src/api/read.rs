@@ -16,6 +16,7 @@ use crate::api::prefer::{Answered, Prefer};
 use crate::api::{Call, empty, json_at, lists, negotiate, search};
 use crate::service::answers::Question;
 use crate::service::read::{self, Answer, Download, Read, Stored};
+use crate::service::search::sought;
 use crate::service::{Ctx, Metadata, limits};
 
 /// Bytes of a file that are in memory while it is sent.
@@ -48,13 +49,19 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     ctx.set_metadata(negotiate::settle(&mut options, accepted)?);
     refuse_unserved(row, &options, &path)?;
     let model = super::model_of(ctx.root(), ctx.is_strict());
-    let query = match &options.search {
-        Some(search) => {
-            let filter = search::with_filter(search, options.filter.clone())?;
-            bind_query(model, path.entity(), &Options { filter: Some(filter), ..options.clone() })?
+    let (mut filtered, mut search) = (None, None);
+    match &options.search {
+        Some(text) if operations::is_of_directory(row.shape) => {
+            let filter = Some(search::with_filter(text, options.filter.clone())?);
+            filtered = Some(Options { filter, ..options.clone() });
         }
-        None => bind_query(model, path.entity(), &options)?,
-    };
+        Some(text) => {
+            refuse_beside_search(&options)?;
+            search = Some(sought(text).map_err(Error::Url)?);
+        }
+        None => {}
+    }
+    let query = bind_query(model, path.entity(), filtered.as_ref().unwrap_or(&options))?;
     if ctx.is_strict() {
         refuse_as_graph(row, &path, &query, &options, &parts.headers)?;
     }
@@ -66,9 +73,22 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
     for (from, navigation) in query.navigations() {
         super::may_follow(&ctx, from, navigation)?;
     }
-    let request = Read { path, query, options, self_path };
+    let request = Read { path, query, search, options, self_path };
     let answer = read::read(&ctx, request, keep).await?;
     Ok(dress.answer(&ctx, answer))
+}
+
+/// What no search of content has beside it: its order is its own, and so is the way to its next page.
+fn refuse_beside_search(options: &Options) -> Result<(), Error> {
+    if !options.order_by.is_empty() {
+        let why = "$orderby cannot stand beside $search: what is found comes newest first";
+        return Err(Error::Url(why.into()));
+    }
+    if options.skip.is_some() {
+        let why = "$skip cannot stand beside $search: follow @odata.nextLink to what comes later";
+        return Err(Error::Url(why.into()));
+    }
+    Ok(())
 }
 
 /// What the head of a request says of its answer.
@@ -117,7 +137,7 @@ fn refuse_unserved(row: &Row, options: &Options, path: &Path) -> Result<(), Erro
     };
     let given = options.names();
     let is_list = !path.is_single() && !matches!(path.steps.last(), Some(Step::Value));
-    let searched = is_list && operations::is_of_directory(row.shape);
+    let searched = is_list && operations::is_searched(row.shape);
     let is_served = |it: &str| served.contains(&it) || (searched && it == "$search");
     match given.iter().find(|it| !it.starts_with('@') && !is_served(it)) {
         Some(name) => Err(Error::Url(format!("the query option {name} is not served here"))),

@@ -76,3 +76,10 @@ pub(crate) const QUEUE_MAX: usize = 4_096;
 /// Sizes of URLs' trees.
 pub(crate) const URL: syntax::Limits =
     syntax::Limits { depth: 32, nodes: 400, expand_depth: 3, items: 100, segments: 24 };
+
+/// Size of a `$search` of conversations, threads and posts.
+pub(crate) const SEARCH: syntax::SearchLimits = syntax::SearchLimits { terms: 50, depth: 8 };
+/// Words of such a search, those of phrases included: each is looked up in the index.
+pub(crate) const SEARCH_TOKENS_MAX: usize = 100;
+/// Bytes of one word of it.
+pub(crate) const SEARCH_TOKEN_BYTES_MAX: usize = 255;

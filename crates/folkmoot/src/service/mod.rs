@@ -25,6 +25,7 @@ pub(crate) mod posts;
 pub(crate) mod read;
 mod references;
 mod resolve;
+pub(crate) mod search;
 pub(crate) mod senders;
 pub(crate) mod threads;
 pub(crate) mod uploads;

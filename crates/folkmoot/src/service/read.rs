@@ -15,6 +15,7 @@ use crate::service::{Created, Ctx, Error, Metadata, items, limits};
 pub(crate) use crate::store::blobs::{Download, Stored};
 use crate::store::plan::Node;
 use crate::store::read::{self, Budget, Found, Home, PageEnd};
+use crate::store::search::{self, Sought};
 use crate::store::sql::Bind;
 use crate::store::{self, Tx, attachments, blobs, etag, skiptoken};
 
@@ -25,6 +26,8 @@ pub(crate) struct Read {
     pub(crate) path: Path,
     /// What of it.
     pub(crate) query: Query,
+    /// What of it is found by its words; none: no matter which.
+    pub(crate) search: Option<Sought>,
     /// The same as it was parsed, for the link to the next page.
     pub(crate) options: Options,
     /// The address below the root as the client wrote it, for the same.
@@ -151,7 +154,11 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     let after = match &request.query.skip_token {
         Some(token) => {
             let key = skiptoken::decode(token, read::fingerprint(at.entity, &request.options))?;
-            if !node.fits(&key) {
+            let fits = match request.search {
+                Some(_) => search::fits(tx, &key),
+                None => node.fits(&key),
+            };
+            if !fits {
                 return Err(skiptoken::Refused::Malformed.into());
             }
             Some(key)
@@ -168,7 +175,7 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
         body.push(b',');
     }
     if request.query.count {
-        let total = read::count(tx, &node, at.place).await?;
+        let total = total(tx, &node, request, at).await?;
         body.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     body.extend_from_slice(b"\"value\":[");
@@ -176,7 +183,11 @@ async fn page(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Ans
     let url = format!("{}/{}", ctx.root, at.url);
     let after = after.as_deref();
     let home = Home { url: &url, context: &at.context };
-    let end = read::page(tx, &node, at.place, after, home, &mut budget, &mut body).await?;
+    let (budget, out) = (&mut budget, &mut body);
+    let end = match &request.search {
+        Some(it) => search::page(tx, &node, (at.place, it), after, home, budget, out).await?,
+        None => read::page(tx, &node, at.place, after, home, budget, out).await?,
+    };
     body.push(b']');
     if let PageEnd::After(key) = end {
         let mut options = request.options.clone();
@@ -220,7 +231,15 @@ pub(super) async fn found(
 
 async fn count(tx: &mut Tx, ctx: &Ctx, request: &Read, at: &Target) -> Result<Answer, Error> {
     let node = Node::new(tx.db(), &request.query, &at.access, at.navigation, ctx.form());
-    Ok(Answer::Count(read::count(tx, &node, at.place).await?))
+    Ok(Answer::Count(total(tx, &node, request, at).await?))
+}
+
+/// How many entities a request is about.
+async fn total(tx: &mut Tx, node: &Node<'_>, request: &Read, at: &Target) -> Result<i64, Error> {
+    Ok(match &request.search {
+        Some(search) => search::count(tx, node, at.place, search).await?,
+        None => read::count(tx, node, at.place).await?,
+    })
 }
 
 async fn download(tx: &mut Tx, at: &Target) -> Result<Answer, Error> {

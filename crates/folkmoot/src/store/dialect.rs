@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::store::search::{Field, Words};
+
 /// Which database is behind a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Db {
@@ -192,6 +194,114 @@ impl Db {
                  (select number from posts where group_id = $1 and id = $2)"
             }
             Db::Postgres => "delete from post_index where group_id = $1 and post_id = $2",
+        }
+    }
+
+    /// The order of arrival, as the index at `i` has it.
+    pub(super) const fn index_key(self) -> &'static str {
+        match self {
+            Db::Sqlite => "i.rowid",
+            Db::Postgres => "i.post_id",
+        }
+    }
+
+    /// The same of a post at `t0`; not to be walked by itself where little of a group is looked at.
+    pub(super) const fn post_key(self) -> &'static str {
+        match self {
+            Db::Sqlite => "+t0.number",
+            Db::Postgres => "t0.id",
+        }
+    }
+
+    /// That the row of the index at `i` is of the post at `post`.
+    pub(super) fn index_joins(self, post: &str) -> String {
+        match self {
+            Db::Sqlite => format!("i.rowid = {post}.number"),
+            Db::Postgres => format!("i.group_id = {post}.group_id and i.post_id = {post}.id"),
+        }
+    }
+
+    /// What stands before and after the text of [`Db::index_query`].
+    pub(super) const fn index_matches(self) -> (&'static str, &'static str) {
+        match self {
+            Db::Sqlite => ("i.post_index match ", ""),
+            Db::Postgres => ("i.tokens @@ cast(cast(", " as text) as tsquery)"),
+        }
+    }
+
+    /// What the index is asked, in its own language: tokens are letters and digits, so none can be taken
+    /// for a part of that. `number` is the group's; PostgreSQL knows groups by their ids, and is asked
+    /// nothing where there are no words.
+    pub(super) fn index_query(self, number: i64, words: Option<&Words>) -> Option<String> {
+        match (self, words) {
+            (Db::Sqlite, None) => Some(format!("scope : \"g{number}\"")),
+            // One list, so that the group stands beside each word and not behind all of them.
+            (Db::Sqlite, Some(Words::All { of, but })) => {
+                let of = of.iter().map(|it| self.words(it));
+                let all: Vec<_> =
+                    std::iter::once(format!("scope : \"g{number}\"")).chain(of).collect();
+                Some(self.without(all, but))
+            }
+            (Db::Sqlite, Some(words)) => {
+                Some(format!("scope : \"g{number}\" AND {}", self.words(words)))
+            }
+            (Db::Postgres, words) => words.map(|it| self.words(it)),
+        }
+    }
+
+    fn words(self, words: &Words) -> String {
+        let all = |of: &[Words]| of.iter().map(|it| self.words(it)).collect::<Vec<_>>();
+        match words {
+            Words::Phrase { field, tokens } => self.phrase(*field, tokens),
+            Words::All { of, but } => format!("({})", self.without(all(of), but)),
+            Words::Any(any) => {
+                format!("({})", all(any).join(if self == Db::Sqlite { " OR " } else { " | " }))
+            }
+        }
+    }
+
+    fn without(self, all: Vec<String>, but: &[Words]) -> String {
+        let (and, not) = if self == Db::Sqlite { (" AND ", " NOT ") } else { (" & ", "!") };
+        let but = but.iter().map(|it| self.words(it));
+        match self {
+            Db::Sqlite if but.len() == 0 => all.join(and),
+            // There NOT stands between two.
+            Db::Sqlite => format!(
+                "({}){}",
+                all.join(and),
+                but.map(|it| format!("{not}{it}")).collect::<String>()
+            ),
+            Db::Postgres => {
+                let but = but.map(|it| format!("{not}{it}"));
+                all.into_iter().chain(but).collect::<Vec<_>>().join(and)
+            }
+        }
+    }
+
+    fn phrase(self, field: Option<Field>, tokens: &[String]) -> String {
+        match self {
+            Db::Sqlite => {
+                // The term of the group is in a column of its own, which no user's word is looked for in.
+                let column = match field {
+                    None => "{topic body sender attachment}",
+                    Some(Field::Topic) => "topic",
+                    Some(Field::Body) => "body",
+                    Some(Field::Sender) => "sender",
+                    Some(Field::Attachment) => "attachment",
+                };
+                format!("{column} : \"{}\"", tokens.join(" "))
+            }
+            Db::Postgres => {
+                let weight = match field {
+                    None => "",
+                    Some(Field::Topic) => ":A",
+                    Some(Field::Body) => ":B",
+                    Some(Field::Sender) => ":C",
+                    Some(Field::Attachment) => ":D",
+                };
+                let tokens: Vec<_> = tokens.iter().map(|it| format!("'{it}'{weight}")).collect();
+                format!("({})", tokens.join(" <-> "))
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::both::on_each;
 use super::dialect::Db;
 use super::form::{Form, Metadata, Wanted};
 use super::plan::{Node, PageSizes, Parent, Place};
+use super::search::{Sought, Walk, Words};
 use super::sql::{Bind, Statement};
 use super::{Error, Store, Tx};
 use crate::access::{Access, Caller, GroupFacts, Sender, Visibility};
@@ -93,7 +94,7 @@ fn inlined(statement: &Statement) -> String {
             Bind::Id(id) => format!("cast('{id}' as uuid)"),
             Bind::Int(value) => value.to_string(),
             Bind::Bool(value) => value.to_string(),
-            Bind::Text(text) => format!("'{text}'"),
+            Bind::Text(text) => format!("'{}'", text.replace('\'', "''")),
             other => panic!("{other:?}"),
         };
         sql = sql.replace(&format!("${}", at + 1), &value);
@@ -199,4 +200,30 @@ async fn check(store: &Store, db: Db) {
         let count = explain(store, node.count(place)).await;
         assert!(!count.contains(scans), "{}:\n{count}", entity.table);
     }
+}
+
+#[tokio::test]
+async fn a_search_walks_the_index_back_and_sorts_nothing() {
+    on_each(4, Duration::from_secs(1), async |store, db| {
+        let options = parse_query("", &LIMITS).unwrap();
+        let query = bind_query(&MODEL, &CONVERSATION.edm, &options).unwrap();
+        let access = in_group();
+        let node = Node::new(db, &query, &access, None, FORM);
+        let navigation = GROUP.edm.navigation("conversations").unwrap();
+        let link = GROUP.link(navigation).unwrap();
+        let place = Place::Under(Parent::new(&GROUP, None, id(3)), link, None);
+        let words = Words::Phrase { field: None, tokens: vec!["word".into()] };
+        let sought = Sought { words: Some(words), conditions: Vec::new() };
+        let key = if db == Db::Sqlite { Bind::Int(7) } else { Bind::Id(id(7)) };
+        for from in [None, Some(&key)] {
+            let walk = Walk { node: &node, place, sought: &sought, from, stride: 32 };
+            let plan = explain(&store, walk.statement()).await;
+            let (used, sorts) = match db {
+                Db::Sqlite => ("SCAN i VIRTUAL TABLE INDEX", "TEMP B-TREE"),
+                Db::Postgres => ("Index Scan Backward", "Sort"),
+            };
+            assert!(plan.contains(used) && !plan.contains(sorts), "{plan}");
+        }
+    })
+    .await;
 }

@@ -81,7 +81,9 @@ const GAP: usize = 8;
 fn vector(tokens: &Tokens<'_>) -> String {
     let Tokens { topic, body, sender, attachment } = tokens;
     let (mut out, mut at) = (String::new(), 1);
-    for (field, weight) in [(&topic[..], 'A'), (body, 'B'), (sender, 'C'), (attachment, 'D')] {
+    // The body comes last: positions end at 16,383 and at 256 for one word, and what is lost there is a
+    // phrase far down in a long text, and not whom it is from.
+    for (field, weight) in [(&topic[..], 'A'), (sender, 'C'), (attachment, 'D'), (body, 'B')] {
         for token in field.split(' ').filter(|it| !it.is_empty() && it.len() <= LEXEME_MAX) {
             let token = token.replace('\\', "\\\\").replace('\'', "''");
             // Writing to a String cannot fail.

@@ -39,6 +39,7 @@ pub(crate) mod read;
 pub(crate) mod recipients;
 mod render;
 mod scalar;
+pub(crate) mod search;
 pub(crate) mod senders;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;

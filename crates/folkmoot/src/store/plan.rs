@@ -242,6 +242,19 @@ impl<'q> Node<'q> {
         sql
     }
 
+    /// The statement for all entities at a place, to which more conditions are added.
+    pub(super) fn listed(&self, place: Place) -> Statement {
+        let mut sql = Statement::new(self.db);
+        self.select(&mut sql);
+        self.rows(&mut sql, place);
+        sql
+    }
+
+    /// Which database it is planned for.
+    pub(super) fn db(&self) -> Db {
+        self.db
+    }
+
     /// `select … from `, first in a statement: what is another for each caller is bound here.
     fn select(&self, sql: &mut Statement) {
         let mut list = self.program.select_list();

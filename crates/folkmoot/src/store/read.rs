@@ -37,6 +37,16 @@ impl Budget {
         Budget { left: max, max, bytes }
     }
 
+    /// Rows that an answer may hold, and that may be looked through for it.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Bytes of the answer past which a page ends before its time.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn spend(&mut self) -> Result<(), Error> {
         self.left = self.left.checked_sub(1).ok_or(Error::TooManyRows(self.max))?;
         Ok(())
@@ -62,10 +72,11 @@ pub(crate) struct Found {
 }
 
 /// A row that was written, and what its expansions need of it.
-struct Written {
-    parent: Parent,
+pub(super) struct Written {
+    pub(super) parent: Parent,
     version: i64,
-    key: Option<Vec<Bind<'static>>>,
+    /// Its sort key, for the link to the next page.
+    pub(super) key: Option<Vec<Bind<'static>>>,
 }
 
 /// Where an entity or a collection is, for links and contexts.
@@ -124,7 +135,33 @@ async fn page_with_expansions(
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<PageEnd, Error> {
-    let mut rows = written(tx, node, statement, home, budget, out.len()).await?;
+    let rows = written(tx, node, statement, home, budget, out.len()).await?;
+    shown(tx, node, rows, home, budget, out).await
+}
+
+/// Writes rows that were read by [`all`] as [`page`] does, as many of them as fit.
+pub(super) async fn show(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    rows: Vec<(Vec<u8>, Written)>,
+    home: Home<'_>,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<PageEnd, Error> {
+    for _ in rows.iter().take(node.page) {
+        budget.spend()?;
+    }
+    shown(tx, node, rows, home, budget, out).await
+}
+
+async fn shown(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    mut rows: Vec<(Vec<u8>, Written)>,
+    home: Home<'_>,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<PageEnd, Error> {
     let mut more = rows.len() > node.page;
     rows.truncate(node.page);
     let mut last = None;
@@ -146,6 +183,25 @@ async fn page_with_expansions(
         out.push(b'}');
     }
     Ok(last.filter(|_| more).map_or(PageEnd::Last, PageEnd::After))
+}
+
+/// All rows of a statement, each with its members as JSON.
+pub(super) async fn all(
+    tx: &mut Tx,
+    node: &Node<'_>,
+    statement: &Statement,
+    home: Home<'_>,
+) -> Result<Vec<(Vec<u8>, Written)>, Error> {
+    let blobs = tx.blobs().to_owned();
+    let mut rows = Vec::new();
+    tx.query_while(&statement.sql, &statement.binds, |row| {
+        let mut json = Vec::new();
+        node.write(&row, &blobs, Way::Collection(home.url), &mut json)?;
+        rows.push((json, node.written(&row)?));
+        Ok(true)
+    })
+    .await?;
+    Ok(rows)
 }
 
 async fn written(

@@ -29,6 +29,7 @@ mod posts;
 mod prefer;
 mod query;
 mod random_filter;
+mod search;
 mod seed;
 mod senders;
 mod settings;

@@ -9,6 +9,7 @@ mod now;
 mod options;
 mod path;
 mod print;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use error::SyntaxError;
 pub use options::parse_query;
 pub use path::{decode, parse_path};
 pub use print::{print_path, print_query};
+pub use search::{Search, SearchLimits, SearchOp, parse_search};
 
 use crate::value::Value;
 
