@@ -20,7 +20,7 @@ use odata::batch::{BatchRequest, is_simple, requests};
 use odata::json::write_string;
 
 use crate::api::error::{About, Error};
-use crate::api::{Api, OwnJson, carry_out, client_id, json as json_answer, refused, write};
+use crate::api::{Api, OwnJson, carry_out, client_id, json as json_answer, refused, told, write};
 use crate::service::limits;
 
 /// What has come of one request.
@@ -78,6 +78,7 @@ pub(super) async fn answer(
         let mut finished = collected(api, response, &requests[at], left).await;
         left = left.saturating_sub(finished.body.as_ref().map_or(0, Vec::len));
         finished.headers.remove(header::VARY);
+        told(&mut finished.headers);
         done[at] = Some(finished);
     }
     Ok(json_answer(StatusCode::OK, written(&requests, done)))
@@ -190,6 +191,7 @@ fn spelled(name: &str) -> String {
         "etag" => return "ETag".to_owned(),
         "request-id" => return name.to_owned(),
         "odata-entityid" => return "OData-EntityId".to_owned(),
+        "odata-version" => return "OData-Version".to_owned(),
         _ => {}
     }
     let upper = |part: &str| {

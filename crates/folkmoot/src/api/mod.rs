@@ -143,12 +143,17 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
             headers.insert(name, value);
         }
     }
-    headers.insert("odata-version", HeaderValue::from_static("4.0"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Prefer"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    told(headers);
     Some(response)
+}
+
+/// What every answer says of itself, also one in a batch.
+fn told(headers: &mut HeaderMap) {
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
 }
 
 /// The id by which a client knows its request: its own, if it gave one that can be told back.

@@ -71,6 +71,8 @@ fn every_spelling_of_an_address_is_understood() {
         let content_type = response["headers"]["Content-Type"].as_str().unwrap();
         assert!(content_type.starts_with("application/json"), "{content_type}");
         assert!(response["headers"]["ETag"].is_string());
+        assert_eq!(response["headers"]["OData-Version"], "4.0");
+        assert_eq!(response["headers"]["Cache-Control"], "private");
     }
     assert_eq!(responses[4]["body"]["value"][0]["topic"], "a topic");
     assert_eq!(responses[5]["body"]["value"], json!([]));
