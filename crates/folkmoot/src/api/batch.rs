@@ -4,6 +4,8 @@
 //! itself; a batch shares nothing with its requests but that token. What all answers together hold is
 //! bounded.
 
+mod request;
+
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use base64::Engine;
@@ -12,28 +14,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use odata::batch::{BatchRequest, is_simple, requests};
-use odata::json::{self, Json, write_string};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use odata::json::write_string;
 
 use crate::api::error::{About, Error};
-use crate::api::{Api, carry_out, json as json_answer, refused, root, write};
+use crate::api::{Api, OwnJson, carry_out, client_id, json as json_answer, refused, told, write};
 use crate::service::limits;
-
-/// What a URL cannot hold as it is, and Graph's own examples do.
-const UNSAFE: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// What has come of one request.
 struct Done {
@@ -51,6 +39,14 @@ pub(super) async fn answer(
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Response, Error> {
+    // Asked here, where the path was parsed: it has more than one spelling.
+    if parts.extensions.get::<Share>().is_some() {
+        return Err(Error::Url("a batch cannot hold another".to_owned()));
+    }
+    if parts.method != Method::POST {
+        let method = parts.method.clone();
+        return Err(Error::Method { method, allowed: vec![Method::POST] });
+    }
     let batch = write::read_json_within(parts, body, limits::JSON_DEPTH_MAX + 3).await?;
     let requests =
         requests(&batch, limits::BATCH_MAX).map_err(|error| Error::Body(format!("{error}.")))?;
@@ -82,6 +78,7 @@ pub(super) async fn answer(
         let mut finished = collected(api, response, &requests[at], left).await;
         left = left.saturating_sub(finished.body.as_ref().map_or(0, Vec::len));
         finished.headers.remove(header::VARY);
+        told(&mut finished.headers);
         done[at] = Some(finished);
     }
     Ok(json_answer(StatusCode::OK, written(&requests, done)))
@@ -97,7 +94,7 @@ fn one<'a>(
 ) -> BoxFuture<'a, Response> {
     // Boxed because a batch is carried out by what it calls.
     async move {
-        let carried_out = match (failed, inner(root, outer, request)) {
+        let carried_out = match (failed, request::inner(root, outer, request)) {
             (Some(failed), _) => Err(Error::Dependency(failed.clone())),
             (None, Err(error)) => Err(error),
             (None, Ok((root, path, mut inner))) => {
@@ -106,7 +103,7 @@ fn one<'a>(
                 carry_out(api, root, path, parts, &mut body).await
             }
         };
-        carried_out.unwrap_or_else(|error| refuse(api, &error))
+        carried_out.unwrap_or_else(|error| refuse(api, request, &error))
     }
     .boxed()
 }
@@ -115,10 +112,13 @@ fn one<'a>(
 #[derive(Clone, Copy)]
 pub(super) struct Share(pub(super) usize);
 
-fn refuse(api: &Api, error: &Error) -> Response {
+fn refuse(api: &Api, request: &BatchRequest, error: &Error) -> Response {
     let date = api.service.clock().now().to_string();
     let id = api.service.clock().id().hyphenated().to_string();
-    let about = About { date: date.trim_end_matches('Z'), request_id: &id, client_request_id: &id };
+    let mut headers = request.headers.iter();
+    let sent = headers.find(|(name, _)| name.eq_ignore_ascii_case("client-request-id"));
+    let client_request_id = client_id(sent.map(|(_, value)| &value[..]), &id);
+    let about = About { date: date.trim_end_matches('Z'), request_id: &id, client_request_id };
     let mut response = refused(error, &about);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("request-id", id);
@@ -126,124 +126,24 @@ fn refuse(api: &Api, error: &Error) -> Response {
     response
 }
 
-/// A request of a batch as if it had come alone: the root, the path below it, and the rest.
-fn inner(
-    root: &str,
-    outer: &Parts,
-    request: &BatchRequest,
-) -> Result<(String, String, Request<Body>), Error> {
-    let origin = root.rsplit_once('/').map_or(root, |(origin, _)| origin);
-    let url = match request.url.strip_prefix(origin) {
-        Some(rest) if rest.starts_with('/') => rest,
-        _ if request.url.contains("://") => {
-            return Err(Error::Url(format!(
-                "'{}' is of another server: a batch goes to this one alone",
-                request.url
-            )));
-        }
-        _ => &request.url,
-    };
-    let url = utf8_percent_encode(url.trim_start_matches('/'), UNSAFE).to_string();
-    let (url, _) = url.split_once('#').unwrap_or((&url, ""));
-    // With a version before it, it is of that version; else of the batch's.
-    let full = format!("/{url}");
-    let (path, query) =
-        full.split_once('?').map_or((&full[..], None), |(path, query)| (path, Some(query)));
-    let (version, path) = match root::below(path) {
-        Some(below) => (below.version, below.path.to_owned()),
-        None => (root.rsplit('/').next().unwrap_or_default(), path.to_owned()),
-    };
-    if path.trim_matches('/').eq_ignore_ascii_case("$batch") {
-        return Err(Error::Url("a batch cannot hold another".to_owned()));
-    }
-    let address = match query {
-        Some(query) => format!("/{version}{path}?{query}"),
-        None => format!("/{version}{path}"),
-    };
-    let uri: Uri = address
-        .parse()
-        .map_err(|_| Error::Url(format!("'{}' cannot be read as a URL", request.url)))?;
-    let method = match &request.method.to_ascii_uppercase()[..] {
-        "GET" => Method::GET,
-        "POST" => Method::POST,
-        "PATCH" => Method::PATCH,
-        "PUT" => Method::PUT,
-        "DELETE" => Method::DELETE,
-        other => {
-            return Err(Error::Url(format!(
-                "'{other}' is no method of a request in a batch: GET, POST, PATCH, PUT and DELETE are"
-            )));
-        }
-    };
-    let mut headers = headers(outer, request)?;
-    let body = match &request.body {
-        None => Body::empty(),
-        Some(body) => Body::from(sent(body, &mut headers)?),
-    };
-    let mut inner = Request::new(body);
-    (*inner.method_mut(), *inner.uri_mut(), *inner.headers_mut()) = (method, uri, headers);
-    Ok((format!("{origin}/{version}"), path, inner))
-}
-
-/// The headers of a request: its own, and the token of the batch.
-fn headers(outer: &Parts, request: &BatchRequest) -> Result<HeaderMap, Error> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        let unfit = || Error::Url(format!("the header '{name}' cannot be sent"));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
-        headers.append(name, HeaderValue::from_str(value).map_err(|_| unfit())?);
-    }
-    let token = outer.headers.get(header::AUTHORIZATION);
-    if let Some(own) = headers.get(header::AUTHORIZATION)
-        && Some(own) != token
-    {
-        let why =
-            "a request in a batch has the token of the batch: its header Authorization is another";
-        return Err(Error::Url(why.to_owned()));
-    }
-    if let Some(token) = token {
-        headers.insert(header::AUTHORIZATION, token.clone());
-    }
-    // They would say something of a body that is written anew here.
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::TRANSFER_ENCODING);
-    Ok(headers)
-}
-
-/// The bytes of a body: JSON, or what a string holds as base64. One client sends JSON so too, and says
-/// nothing of its type.
-fn sent(body: &Json, headers: &mut HeaderMap) -> Result<Bytes, Error> {
-    let json = HeaderValue::from_static("application/json");
-    headers.entry(header::CONTENT_TYPE).or_insert(json);
-    if let Json::String(text) = body {
-        let bytes = BASE64_STANDARD.decode(text).map_err(|_| {
-            Error::Body("The body of a request in a batch is an object, or base64.".to_owned())
-        })?;
-        return Ok(bytes.into());
-    }
-    let mut bytes = Vec::new();
-    json::write(&mut bytes, body);
-    Ok(bytes.into())
-}
-
-/// An answer in memory, if no more than `left` bytes of it are there. What does not fit of a write is left
-/// out, since it was done.
+/// An answer in memory, if it takes no more than `left` bytes of the batch's. What does not fit of a write is
+/// left out, since it was done.
 async fn collected(api: &Api, response: Response, request: &BatchRequest, left: usize) -> Done {
     let (head, body) = response.into_parts();
-    let bytes = match Limited::new(body, left).collect().await {
+    let is_json = head.extensions.get::<OwnJson>().is_some();
+    // Base64 writes four bytes for three, and stands in quotes.
+    let room = if is_json { left } else { left.saturating_sub(2) / 4 * 3 };
+    let bytes = match Limited::new(body, room).collect().await {
         Ok(bytes) => bytes.to_bytes(),
         Err(_) if request.method.eq_ignore_ascii_case("GET") => {
-            let (head, body) = refuse(api, &Error::BatchFull(limits::BATCH_BYTES)).into_parts();
+            let (head, body) =
+                refuse(api, request, &Error::BatchFull(limits::BATCH_BYTES)).into_parts();
             let bytes = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
             let body = Some(bytes.to_vec());
             return Done { status: head.status, headers: head.headers, body };
         }
         Err(_) => Bytes::new(),
     };
-    let is_json = head
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
     let body = match (bytes.is_empty(), is_json) {
         (true, _) => None,
         (false, true) => Some(bytes.to_vec()),
@@ -291,6 +191,7 @@ fn spelled(name: &str) -> String {
         "etag" => return "ETag".to_owned(),
         "request-id" => return name.to_owned(),
         "odata-entityid" => return "OData-EntityId".to_owned(),
+        "odata-version" => return "OData-Version".to_owned(),
         _ => {}
     }
     let upper = |part: &str| {

@@ -110,13 +110,8 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
         return None;
     }
     let request_id = api.service.clock().id().hyphenated().to_string();
-    let client_request_id = parts
-        .headers
-        .get("client-request-id")
-        .and_then(|it| it.to_str().ok())
-        .filter(|it| (1..=limits::CLIENT_REQUEST_ID_MAX).contains(&it.len()))
-        .unwrap_or(&request_id)
-        .to_owned();
+    let sent = parts.headers.get("client-request-id").and_then(|it| it.to_str().ok());
+    let client_request_id = client_id(sent, &request_id).to_owned();
     let origin = api.origins.of(&parts);
 
     let mut body = body;
@@ -148,12 +143,22 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
             headers.insert(name, value);
         }
     }
-    headers.insert("odata-version", HeaderValue::from_static("4.0"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Prefer"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    told(headers);
     Some(response)
+}
+
+/// What every answer says of itself, also one in a batch.
+fn told(headers: &mut HeaderMap) {
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+}
+
+/// The id by which a client knows its request: its own, if it gave one that can be told back.
+fn client_id<'a>(sent: Option<&'a str>, request_id: &'a str) -> &'a str {
+    sent.filter(|it| (1..=limits::CLIENT_REQUEST_ID_MAX).contains(&it.len())).unwrap_or(request_id)
 }
 
 /// Reads what is left of a body that was refused: a client that is still sending would not hear the
@@ -182,6 +187,11 @@ fn refused(error: &Error, about: &About<'_>) -> Response {
     response
 }
 
+/// Marks an answer whose body is JSON that was written here. Its type alone does not say so: that of a file is
+/// its sender's word.
+#[derive(Clone, Copy)]
+struct OwnJson;
+
 /// A JSON answer that says of itself what every client needs.
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     json_at(Metadata::Minimal, status, body)
@@ -206,6 +216,7 @@ fn json_at(metadata: Metadata, status: StatusCode, body: impl Into<Body>) -> Res
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response.extensions_mut().insert(OwnJson);
     response
 }
 
@@ -243,10 +254,6 @@ async fn carry_out(
     }
     let caller = authenticate(api, &parts)?;
     if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
-        if parts.method != Method::POST {
-            let method = parts.method.clone();
-            return Err(Error::Method { method, allowed: vec![Method::POST] });
-        }
         return batch::answer(api, &root, &parts, body).await;
     }
     let path = path.trim_start_matches('/').to_owned();

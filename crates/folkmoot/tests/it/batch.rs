@@ -1,5 +1,7 @@
 //! `$batch`: several requests in one, as every client writes them.
 
+mod hostile;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -69,6 +71,8 @@ fn every_spelling_of_an_address_is_understood() {
         let content_type = response["headers"]["Content-Type"].as_str().unwrap();
         assert!(content_type.starts_with("application/json"), "{content_type}");
         assert!(response["headers"]["ETag"].is_string());
+        assert_eq!(response["headers"]["OData-Version"], "4.0");
+        assert_eq!(response["headers"]["Cache-Control"], "private");
     }
     assert_eq!(responses[4]["body"]["value"][0]["topic"], "a topic");
     assert_eq!(responses[5]["body"]["value"], json!([]));
@@ -254,4 +258,22 @@ fn answers_share_a_budget() {
     let statuses: Vec<_> =
         batch(&it.ada, json!(list)).iter().map(|it| it["status"].as_i64().unwrap()).collect();
     assert!(statuses.contains(&200) && statuses.contains(&413), "{statuses:?}");
+}
+
+/// PostgreSQL writes into every row which transaction made it.
+#[test]
+fn writes_that_do_not_wait_for_each_other_share_commits() {
+    let it = setup();
+    if !it.server.on_postgres() {
+        return;
+    }
+    let url = format!("/groups/{}/conversations", it.group);
+    let add = |at: usize| {
+        json!({"id": at.to_string(), "method": "POST", "url": url,
+        "headers": {"Content-Type": "application/json"}, "body": {"topic": "x"}})
+    };
+    let commits = "select count(distinct xmin::text) from conversations";
+    let responses = batch(&it.ada, json!((0..20).map(add).collect::<Vec<_>>()));
+    assert!(responses.iter().all(|it| it["status"] == 201), "{responses:?}");
+    assert!(it.server.number(commits) < 20);
 }

@@ -59,7 +59,14 @@ const DECIDED: &[(&str, &[Row])] = &[
             ("subscription-update--update_subscription", Both, "501 NotImplemented"),
         ],
     ),
-    ("Batches are not served.", &[("batch-example", Both, "501 NotImplemented")]),
+    (
+        "One page holds all that the caller is in, which are groups and no roles; nothing is counted for throttling.",
+        &[(
+            "batch-example",
+            Both,
+            "200: no /responses/0/body/@odata.nextLink, no /responses/0/body/value/0/roleTemplateId, no /responses/0/headers/x-ms-resource-unit",
+        )],
+    ),
     (
         "Changes of the directory are not served; 'delta' is read as the id of a group.",
         &[
