@@ -8,6 +8,7 @@ mod echo;
 mod error;
 mod lists;
 mod negotiate;
+mod openapi;
 mod operations;
 mod prefer;
 mod read;
@@ -16,6 +17,7 @@ mod search;
 mod upload;
 mod write;
 
+pub(crate) use openapi::routes as openapi;
 pub(crate) use root::Origins;
 
 use std::convert::Infallible;
@@ -250,11 +252,14 @@ async fn carry_out(
     let wanted = Wanted { metadata, body: prefer.body, page_max: prefer.page_max };
     let ctx = api.service.ctx(caller, root, wanted, if_match(&parts.headers), api.strict);
     let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
-    if row.method == Method::GET {
+    let answered = if row.method == Method::GET {
         read::answer(call).await
     } else {
         write::answer(call, body).await
-    }
+    };
+    // The table says what an operation answers, and /openapi.json says it on: it must be so.
+    debug_assert!(answered.as_ref().map_or(true, |it| row.may_answer(it.status())), "{row:?}");
+    answered
 }
 
 /// The options of a request for a document at a root, which is read by GET.
