@@ -61,7 +61,10 @@ fn document(strict: bool) -> Value {
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for row in OPERATIONS.iter().filter(|it| !(strict && it.strict == Strict::NotOffered)) {
         let (at, tail) = row.shape.split_once('/').unwrap_or((row.shape, ""));
-        for prefix in prefixes(beta, at) {
+        // What is at a singleton's own address has a row of its own.
+        let other = |it: &String| tail.is_empty() && it.trim_start_matches('/') != at;
+        let bare = |it: &String| other(it) && beta.root(it.trim_start_matches('/')).is_some();
+        for prefix in prefixes(beta, at).into_iter().filter(|it| !bare(it)) {
             let place = Place::new(model, beta, row, prefix, tail, strict);
             place.put(&mut paths);
             if !tags.contains(&place.tag()) {
