@@ -215,6 +215,7 @@ impl Server {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(self.clone())
+            .merge(api::openapi(strict))
             .fallback(move |request: Request<Body>| {
                 let api = api.clone();
                 async move { api::serve(api, request, nothing_here).await }

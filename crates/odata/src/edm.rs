@@ -513,8 +513,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether this version knows a member.
-    const fn knows(&self, published: Published) -> bool {
+    /// Whether this version knows what is published there.
+    pub const fn knows(&self, published: Published) -> bool {
         match published {
             Published::Always => true,
             Published::Beta => self.beta,

@@ -19,6 +19,7 @@ pub mod csdl;
 pub mod decode;
 pub mod edm;
 pub mod json;
+pub mod openapi;
 pub mod syntax;
 #[doc(hidden)]
 pub mod testing;

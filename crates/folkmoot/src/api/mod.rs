@@ -9,6 +9,7 @@ mod echo;
 mod error;
 mod lists;
 mod negotiate;
+mod openapi;
 mod operations;
 mod prefer;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod search;
 mod upload;
 mod write;
 
+pub(crate) use openapi::routes as openapi;
 pub(crate) use root::Origins;
 
 use std::convert::Infallible;
@@ -270,11 +272,14 @@ async fn carry_out(
         ctx.share_answer(*of);
     }
     let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
-    if row.method == Method::GET {
+    let answered = if row.method == Method::GET {
         read::answer(call).await
     } else {
         write::answer(call, body).await
-    }
+    };
+    // The table says what an operation answers, and /openapi.json says it on: it must be so.
+    debug_assert!(answered.as_ref().map_or(true, |it| row.may_answer(it.status())), "{row:?}");
+    answered
 }
 
 /// The options of a request for a document at a root, which is read by GET.

@@ -8,7 +8,7 @@
 //! `group/conversations` stands for `/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations`
 //! and every other way to the same place. `{}` is a key. `/$count` is read as its collection is.
 
-use http::Method;
+use http::{Method, StatusCode};
 use odata::bind::{Path, Step};
 
 use crate::auth::Scope::{self, *};
@@ -23,6 +23,52 @@ pub(crate) enum Strict {
     NotToApps,
     /// Real Graph does not offer it: 405. The seed's pages or this server's own do.
     NotOffered,
+}
+
+/// What an operation answers when all went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Success {
+    /// 200 with a collection of entities.
+    Page,
+    /// 200 with a collection of references.
+    References,
+    /// 200 with a file.
+    Bytes,
+    /// 200 with one entity; 204 where a write is to say little.
+    Entity,
+    /// 201 with the new entity; 204 where it is to say little.
+    Created,
+    /// The same, or 204 where the body was a reference.
+    Added,
+    /// 204; 200 with the entity where that is preferred.
+    Changed,
+    /// 201 with an upload session.
+    Session,
+    /// 202 without a body.
+    Accepted,
+    /// 200 without a body.
+    Nothing,
+    /// 204.
+    NoContent,
+    /// Nothing goes well: the operation stands here to be refused by its name.
+    Never,
+}
+
+impl Success {
+    /// The statuses that an answer may have, first the one that it has where nothing is preferred.
+    pub(crate) const fn statuses(self) -> &'static [StatusCode] {
+        use StatusCode as S;
+        match self {
+            Success::Page | Success::References | Success::Bytes | Success::Nothing => &[S::OK],
+            Success::Entity => &[S::OK, S::NO_CONTENT],
+            Success::Created | Success::Added => &[S::CREATED, S::NO_CONTENT],
+            Success::Changed => &[S::NO_CONTENT, S::OK],
+            Success::Session => &[S::CREATED],
+            Success::Accepted => &[S::ACCEPTED],
+            Success::NoContent => &[S::NO_CONTENT],
+            Success::Never => &[],
+        }
+    }
 }
 
 /// One row.
@@ -40,6 +86,8 @@ pub(crate) struct Row {
     pub(crate) application: Scopes,
     /// What strict mode answers.
     pub(crate) strict: Strict,
+    /// What the answer is when all went well.
+    pub(crate) success: Success,
 }
 
 impl Row {
@@ -47,10 +95,17 @@ impl Row {
     pub(super) const fn needed(&self, app: bool) -> Scopes {
         if app { self.application } else { self.delegated }
     }
+
+    /// Whether its answer may have this status when all went well: one that it says, or, where the client
+    /// has the answer already, 304.
+    pub(super) fn may_answer(&self, status: StatusCode) -> bool {
+        let known = self.method == Method::GET && status == StatusCode::NOT_MODIFIED;
+        known || self.success.statuses().contains(&status)
+    }
 }
 
 macro_rules! operations {
-    ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $strict:ident;)*) => {
+    ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $strict:ident, $success:ident;)*) => {
         /// What a request asks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation {
@@ -66,6 +121,7 @@ macro_rules! operations {
                 delegated: $delegated,
                 application: $application,
                 strict: Strict::$strict,
+                success: Success::$success,
             },)*
         ];
     };
@@ -148,123 +204,123 @@ const MEMBER_OF_APP: Scopes = any(&[
 const TEAMS: Scopes = any(&[TeamReadBasicAll, GroupReadAll, GroupReadWriteAll]);
 
 operations! {
-    ListGroups: GET "groups", GROUPS, GROUPS, Served;
-    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served;
-    GetGroup: GET "group", GROUPS, GROUPS, Served;
-    UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Served;
-    ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Served;
-    SubscribeByMail: POST "group/subscribeByMail", GROUP_WRITE, NOBODY, Served;
-    UnsubscribeByMail: POST "group/unsubscribeByMail", GROUP_WRITE, GROUP_WRITE, Served;
-    AddFavorite: POST "group/addFavorite", GROUP_WRITE, NOBODY, Served;
-    RemoveFavorite: POST "group/removeFavorite", GROUP_WRITE, NOBODY, Served;
-    DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served;
-    ListGroupMemberOf: GET "group/memberOf", GROUPS, GROUPS, Served;
-    ListMembers: GET "group/members", MEMBERS, MEMBERS, Served;
-    ListMemberReferences: GET "group/members/$ref", MEMBERS, MEMBERS, NotOffered;
-    PostMember: POST "group/members", MEMBERS_WRITE, MEMBERS_WRITE, Served;
-    AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
-    RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
-    RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served;
-    ListOwners: GET "group/owners", MEMBERS, MEMBERS, Served;
-    ListOwnerReferences: GET "group/owners/$ref", MEMBERS, MEMBERS, NotOffered;
-    PostOwner: POST "group/owners", OWNERS_WRITE, OWNERS_WRITE, Served;
-    AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
-    RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
-    RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served;
-    ListAcceptedSenders: GET "group/acceptedSenders", SENDERS, SENDERS, NotToApps;
-    ListAcceptedSenderReferences: GET "group/acceptedSenders/$ref", SENDERS, SENDERS, NotOffered;
-    PostAcceptedSender: POST "group/acceptedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    AddAcceptedSender: POST "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    RemoveAcceptedSender: DELETE "group/acceptedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    RemoveAcceptedSenderById: DELETE "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    ListRejectedSenders: GET "group/rejectedSenders", SENDERS, SENDERS, NotToApps;
-    ListRejectedSenderReferences: GET "group/rejectedSenders/$ref", SENDERS, SENDERS, NotOffered;
-    PostRejectedSender: POST "group/rejectedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps;
-    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Served;
+    ListGroups: GET "groups", GROUPS, GROUPS, Served, Page;
+    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served, Created;
+    GetGroup: GET "group", GROUPS, GROUPS, Served, Entity;
+    UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Served, Changed;
+    ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Served, Nothing;
+    SubscribeByMail: POST "group/subscribeByMail", GROUP_WRITE, NOBODY, Served, Nothing;
+    UnsubscribeByMail: POST "group/unsubscribeByMail", GROUP_WRITE, GROUP_WRITE, Served, Nothing;
+    AddFavorite: POST "group/addFavorite", GROUP_WRITE, NOBODY, Served, Nothing;
+    RemoveFavorite: POST "group/removeFavorite", GROUP_WRITE, NOBODY, Served, Nothing;
+    DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served, NoContent;
+    ListGroupMemberOf: GET "group/memberOf", GROUPS, GROUPS, Served, Page;
+    ListMembers: GET "group/members", MEMBERS, MEMBERS, Served, Page;
+    ListMemberReferences: GET "group/members/$ref", MEMBERS, MEMBERS, NotOffered, References;
+    PostMember: POST "group/members", MEMBERS_WRITE, MEMBERS_WRITE, Served, Never;
+    AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
+    RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
+    RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
+    ListOwners: GET "group/owners", MEMBERS, MEMBERS, Served, Page;
+    ListOwnerReferences: GET "group/owners/$ref", MEMBERS, MEMBERS, NotOffered, References;
+    PostOwner: POST "group/owners", OWNERS_WRITE, OWNERS_WRITE, Served, Never;
+    AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
+    RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
+    RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
+    ListAcceptedSenders: GET "group/acceptedSenders", SENDERS, SENDERS, NotToApps, Page;
+    ListAcceptedSenderReferences: GET "group/acceptedSenders/$ref", SENDERS, SENDERS, NotOffered, References;
+    PostAcceptedSender: POST "group/acceptedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps, Never;
+    AddAcceptedSender: POST "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    RemoveAcceptedSender: DELETE "group/acceptedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    RemoveAcceptedSenderById: DELETE "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    ListRejectedSenders: GET "group/rejectedSenders", SENDERS, SENDERS, NotToApps, Page;
+    ListRejectedSenderReferences: GET "group/rejectedSenders/$ref", SENDERS, SENDERS, NotOffered, References;
+    PostRejectedSender: POST "group/rejectedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps, Never;
+    AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
+    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Served, Page;
 
-    GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Served;
-    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Served;
-    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Served;
-    GetMe: GET "me", ME, NOBODY, Served;
-    ListUsers: GET "users", USERS, USERS, Served;
-    GetUser: GET "user", USERS, USERS, Served;
-    ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served;
-    ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Served;
-    ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served;
-    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Served;
-    ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered;
+    GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Served, Entity;
+    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Served, Page;
+    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Served, Page;
+    GetMe: GET "me", ME, NOBODY, Served, Entity;
+    ListUsers: GET "users", USERS, USERS, Served, Page;
+    GetUser: GET "user", USERS, USERS, Served, Entity;
+    ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
+    ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
+    ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served, Page;
+    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Served, Page;
+    ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered, Page;
 
-    ListConversations: GET "group/conversations", READ, READ, Served;
-    CreateConversation: POST "group/conversations", WRITE, WRITE, NotToApps;
-    AddConversation: POST "group/conversations/$ref", WRITE, WRITE, NotOffered;
-    GetConversation: GET "conversation", READ, READ, Served;
-    UpdateConversation: PATCH "conversation", WRITE, WRITE, NotOffered;
-    DeleteConversation: DELETE "conversation", WRITE, WRITE, Served;
-    MarkConversationRead: POST "conversation/folkmoot.markRead", READ, NOBODY, NotOffered;
-    MarkConversationUnread: POST "conversation/folkmoot.markUnread", READ, NOBODY, NotOffered;
+    ListConversations: GET "group/conversations", READ, READ, Served, Page;
+    CreateConversation: POST "group/conversations", WRITE, WRITE, NotToApps, Created;
+    AddConversation: POST "group/conversations/$ref", WRITE, WRITE, NotOffered, Added;
+    GetConversation: GET "conversation", READ, READ, Served, Entity;
+    UpdateConversation: PATCH "conversation", WRITE, WRITE, NotOffered, Entity;
+    DeleteConversation: DELETE "conversation", WRITE, WRITE, Served, NoContent;
+    MarkConversationRead: POST "conversation/folkmoot.markRead", READ, NOBODY, NotOffered, NoContent;
+    MarkConversationUnread: POST "conversation/folkmoot.markUnread", READ, NOBODY, NotOffered, NoContent;
 
-    ListGroupThreads: GET "group/threads", READ, READ, Served;
-    CreateGroupThread: POST "group/threads", WRITE, WRITE, NotToApps;
-    AddGroupThread: POST "group/threads/$ref", WRITE, WRITE, NotOffered;
-    ListThreads: GET "conversation/threads", READ, READ, Served;
-    CreateThread: POST "conversation/threads", WRITE, WRITE, NotToApps;
-    AddThread: POST "conversation/threads/$ref", WRITE, WRITE, NotOffered;
-    GetThread: GET "conversationThread", READ, READ, Served;
-    UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served;
-    DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served;
-    ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps;
-    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, NotOffered;
+    ListGroupThreads: GET "group/threads", READ, READ, Served, Page;
+    CreateGroupThread: POST "group/threads", WRITE, WRITE, NotToApps, Created;
+    AddGroupThread: POST "group/threads/$ref", WRITE, WRITE, NotOffered, Created;
+    ListThreads: GET "conversation/threads", READ, READ, Served, Page;
+    CreateThread: POST "conversation/threads", WRITE, WRITE, NotToApps, Created;
+    AddThread: POST "conversation/threads/$ref", WRITE, WRITE, NotOffered, Created;
+    GetThread: GET "conversationThread", READ, READ, Served, Entity;
+    UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served, Entity;
+    DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served, NoContent;
+    ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps, Accepted;
+    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, NotOffered, Accepted;
 
-    ListMessages: GET "group/folkmoot.messages", READ, READ, NotOffered;
-    ListPosts: GET "conversationThread/posts", READ, READ, Served;
-    CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered;
-    AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, NotOffered;
-    GetPost: GET "post", READ, READ, Served;
-    UpdatePost: PATCH "post", WRITE, WRITE, NotOffered;
-    DeletePost: DELETE "post", WRITE, WRITE, NotOffered;
-    GetInReplyTo: GET "post/inReplyTo", READ, READ, Served;
-    UpdateInReplyTo: PATCH "post/inReplyTo", WRITE, WRITE, NotOffered;
-    DeleteInReplyTo: DELETE "post/inReplyTo", WRITE, WRITE, NotOffered;
-    ReplyToPost: POST "post/reply", WRITE, WRITE, Served;
-    ForwardPost: POST "post/forward", WRITE, WRITE, Served;
-    ListPostHistory: GET "post/folkmoot.history", READ, READ, NotOffered;
-    GetPostVersion: GET "postVersion", READ, READ, NotOffered;
+    ListMessages: GET "group/folkmoot.messages", READ, READ, NotOffered, Page;
+    ListPosts: GET "conversationThread/posts", READ, READ, Served, Page;
+    CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered, Created;
+    AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, NotOffered, Created;
+    GetPost: GET "post", READ, READ, Served, Entity;
+    UpdatePost: PATCH "post", WRITE, WRITE, NotOffered, Entity;
+    DeletePost: DELETE "post", WRITE, WRITE, NotOffered, NoContent;
+    GetInReplyTo: GET "post/inReplyTo", READ, READ, Served, Entity;
+    UpdateInReplyTo: PATCH "post/inReplyTo", WRITE, WRITE, NotOffered, Entity;
+    DeleteInReplyTo: DELETE "post/inReplyTo", WRITE, WRITE, NotOffered, NoContent;
+    ReplyToPost: POST "post/reply", WRITE, WRITE, Served, Accepted;
+    ForwardPost: POST "post/forward", WRITE, WRITE, Served, Accepted;
+    ListPostHistory: GET "post/folkmoot.history", READ, READ, NotOffered, Page;
+    GetPostVersion: GET "postVersion", READ, READ, NotOffered, Entity;
 
-    ListAttachments: GET "post/attachments", READ, READ, NotToApps;
-    CreateAttachment: POST "post/attachments", WRITE, WRITE, NotToApps;
-    AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered;
-    GetAttachment: GET "attachment", READ, READ, NotToApps;
-    GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps;
-    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps;
-    DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps;
+    ListAttachments: GET "post/attachments", READ, READ, NotToApps, Page;
+    CreateAttachment: POST "post/attachments", WRITE, WRITE, NotToApps, Created;
+    AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered, Created;
+    GetAttachment: GET "attachment", READ, READ, NotToApps, Entity;
+    GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps, Bytes;
+    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps, Session;
+    DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps, NoContent;
 
-    ListExtensions: GET "post/extensions", READ, READ, Served;
-    CreateExtension: POST "post/extensions", WRITE, WRITE, Served;
-    GetExtension: GET "openTypeExtension", READ, READ, Served;
-    UpdateExtension: PATCH "openTypeExtension", WRITE, WRITE, Served;
-    DeleteExtension: DELETE "openTypeExtension", WRITE, WRITE, Served;
+    ListExtensions: GET "post/extensions", READ, READ, Served, Page;
+    CreateExtension: POST "post/extensions", WRITE, WRITE, Served, Created;
+    GetExtension: GET "openTypeExtension", READ, READ, Served, Entity;
+    UpdateExtension: PATCH "openTypeExtension", WRITE, WRITE, Served, Entity;
+    DeleteExtension: DELETE "openTypeExtension", WRITE, WRITE, Served, NoContent;
 
-    ListSingleValueProperties: GET "post/singleValueExtendedProperties", READ, READ, NotOffered;
-    CreateSingleValueProperty: POST "post/singleValueExtendedProperties", WRITE, WRITE, NotOffered;
-    AddSingleValueProperty: POST "post/singleValueExtendedProperties/$ref", WRITE, WRITE, NotOffered;
-    GetSingleValueProperty: GET "singleValueLegacyExtendedProperty", READ, READ, NotOffered;
-    UpdateSingleValueProperty: PATCH "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
-    DeleteSingleValueProperty: DELETE "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
-    ListMultiValueProperties: GET "post/multiValueExtendedProperties", READ, READ, NotOffered;
-    CreateMultiValueProperty: POST "post/multiValueExtendedProperties", WRITE, WRITE, NotOffered;
-    AddMultiValueProperty: POST "post/multiValueExtendedProperties/$ref", WRITE, WRITE, NotOffered;
-    GetMultiValueProperty: GET "multiValueLegacyExtendedProperty", READ, READ, NotOffered;
-    UpdateMultiValueProperty: PATCH "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
-    DeleteMultiValueProperty: DELETE "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered;
+    ListSingleValueProperties: GET "post/singleValueExtendedProperties", READ, READ, NotOffered, Page;
+    CreateSingleValueProperty: POST "post/singleValueExtendedProperties", WRITE, WRITE, NotOffered, Created;
+    AddSingleValueProperty: POST "post/singleValueExtendedProperties/$ref", WRITE, WRITE, NotOffered, Created;
+    GetSingleValueProperty: GET "singleValueLegacyExtendedProperty", READ, READ, NotOffered, Entity;
+    UpdateSingleValueProperty: PATCH "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, Entity;
+    DeleteSingleValueProperty: DELETE "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, NoContent;
+    ListMultiValueProperties: GET "post/multiValueExtendedProperties", READ, READ, NotOffered, Page;
+    CreateMultiValueProperty: POST "post/multiValueExtendedProperties", WRITE, WRITE, NotOffered, Created;
+    AddMultiValueProperty: POST "post/multiValueExtendedProperties/$ref", WRITE, WRITE, NotOffered, Created;
+    GetMultiValueProperty: GET "multiValueLegacyExtendedProperty", READ, READ, NotOffered, Entity;
+    UpdateMultiValueProperty: PATCH "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, Entity;
+    DeleteMultiValueProperty: DELETE "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, NoContent;
 
-    ListMentions: GET "post/mentions", READ, READ, Served;
-    CreateMention: POST "post/mentions", WRITE, WRITE, Served;
-    AddMention: POST "post/mentions/$ref", WRITE, WRITE, NotOffered;
-    GetMention: GET "mention", READ, READ, Served;
-    DeleteMention: DELETE "mention", WRITE, WRITE, Served;
+    ListMentions: GET "post/mentions", READ, READ, Served, Page;
+    CreateMention: POST "post/mentions", WRITE, WRITE, Served, Created;
+    AddMention: POST "post/mentions/$ref", WRITE, WRITE, NotOffered, Created;
+    GetMention: GET "mention", READ, READ, Served, Entity;
+    DeleteMention: DELETE "mention", WRITE, WRITE, Served, NoContent;
 }
 
 /// Something of a query that real Graph refuses on some collections.

@@ -14,7 +14,8 @@
 //! | forms of Accept | here; `odata.metadata=none` in `wire.rs` |
 //! | counts are text; `$metadata` and the service document need no token | `query.rs`; `wire.rs` |
 //! | empty answers | here |
-//! | upload sessions; batches; subscriptions | not here: the facts about each belong to the tests of that feature |
+//! | upload sessions; batches | `uploads.rs` and `limits.rs`; `batch.rs` |
+//! | subscriptions | not here: there are none yet |
 //! | errors | here; each code where its rule is tested |
 //! | bodies: times with offsets; a file without its bytes | here and `seed.rs`; `bad_input.rs` |
 //! | headers that must not disturb | here; the echoed id in `wire.rs` |
@@ -407,6 +408,6 @@ fn what_o365_searches_is_found() {
         let why = world.ada.get(&path).refused(400, "BadRequest");
         assert!(why.contains("$search"), "{bad}: {why}");
     }
-    let elsewhere = format!("/v1.0/groups/{}/conversations?$search=%22x%22", place.group);
+    let elsewhere = format!("/v1.0/groups/{}/acceptedSenders?$search=%22x%22", place.group);
     assert!(world.ada.get(&elsewhere).refused(400, "BadRequest").contains("$search"));
 }

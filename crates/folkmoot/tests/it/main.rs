@@ -24,6 +24,7 @@ mod limits;
 mod messages;
 mod metadata_levels;
 mod negotiation;
+mod openapi;
 mod postgres;
 mod posts;
 mod prefer;

@@ -223,7 +223,7 @@ fn no_query_option_is_ignored() {
         (format!("{group}/{list}/{conversation}?$orderby=topic"), "$orderby"),
         (format!("{group}/{list}/{conversation}?$count=true"), "$count"),
         (format!("{group}/{list}/$count?$top=1"), "$top"),
-        (format!("{group}/{list}?$search=%22x%22"), "$search"),
+        (format!("{group}/{list}/{conversation}?$search=%22x%22"), "$search"),
         (format!("{group}/{list}?$format=xml"), "$format"),
     ] {
         let why = ada.get(&path).refused(400, "BadRequest");
