@@ -214,6 +214,8 @@ fn strict_mode_refuses_what_real_graph_refuses() {
     ada.post(&format!("{posts}/{post}/forward"), &to).empty(202);
     let thread = posts.trim_end_matches("/posts");
     ada.post(&format!("{thread}/forward"), &to).refused(405, "ErrorInvalidRequest");
+    // Real Graph lists teams there, which there are none of here.
+    ada.get("/v1.0/me/joinedTeams").refused(501, "NotImplemented");
 }
 
 /// What strict mode says of queries, by its table.

@@ -3,12 +3,13 @@
 //! **Invariant:** statements reach the database in the order in which they were asked for. One whose
 //! result nobody has waited for is waited for, in that order, before anything else is believed.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use deadpool_postgres::Object;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
@@ -88,6 +89,24 @@ impl Conn {
         self.client.clone().ok_or_else(|| Error::Defect("a closed connection".into()))
     }
 
+    /// The statement of a text, prepared where this connection has not met it yet.
+    async fn prepare(
+        &mut self,
+        client: &Object,
+        sql: &str,
+    ) -> Result<Statement, tokio_postgres::Error> {
+        let mut prepared = pin!(client.prepare_cached(sql));
+        match prepared.as_mut().now_or_never() {
+            Some(prepared) => prepared,
+            None => {
+                // Answers come in order, and the library holds back all of them while one that is in
+                // several pieces is not taken.
+                self.settle_sent().await;
+                prepared.await
+            }
+        }
+    }
+
     /// Sends a statement and goes on.
     pub(in super::super) async fn send(
         &mut self,
@@ -95,7 +114,7 @@ impl Conn {
         binds: &[Bind<'_>],
     ) -> Result<(), Error> {
         let client = self.client()?;
-        let statement = match client.prepare_cached(sql).await {
+        let statement = match self.prepare(&client, sql).await {
             Ok(statement) => statement,
             Err(error) => return Err(self.failure(error).await),
         };
@@ -119,7 +138,7 @@ impl Conn {
     ) -> Result<u64, Error> {
         let client = self.client()?;
         let done = async {
-            let statement = client.prepare_cached(sql).await?;
+            let statement = self.prepare(&client, sql).await?;
             let mut done = Box::pin(client.execute_raw(&statement, binds));
             let early = (&mut done).now_or_never();
             Ok(match early {
@@ -145,7 +164,7 @@ impl Conn {
     ) -> Result<(), Error> {
         let client = self.client()?;
         let rows = async {
-            let statement = client.prepare_cached(sql).await?;
+            let statement = self.prepare(&client, sql).await?;
             let mut rows = Box::pin(client.query_raw(&statement, binds));
             let early = (&mut rows).now_or_never();
             Ok(Box::pin(match early {
@@ -172,6 +191,7 @@ impl Conn {
 
     /// Runs statements one after another.
     pub(in super::super) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        self.settle_sent().await;
         match self.client()?.batch_execute(sql).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.failure(error).await),
@@ -340,3 +360,39 @@ const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<Pin<Box<Conn>>>();
 };
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::store::both::on_each;
+    use crate::store::dialect::Db;
+    use crate::store::sql::Bind;
+    use crate::store::{Error, Tx};
+
+    #[tokio::test]
+    async fn an_answer_in_pieces_holds_nothing_up() {
+        on_each(8, Duration::from_secs(60), async |store, db| {
+            if db == Db::Sqlite {
+                return;
+            }
+            let asked = store.write(Clock::System.id(), (), |tx: &mut Tx, ()| {
+                Box::pin(async move {
+                    let define = "create function pg_temp.said(it bigint) returns bigint \
+                        language plpgsql as 'begin raise notice ''%'', it; return it; end'";
+                    // A notice ends a piece, so this answer has several, and nobody takes them yet. What
+                    // comes next must be prepared before it can go.
+                    let say = "select pg_temp.said(it) from generate_series(1, 9) it";
+                    tx.execute(define, &[]).await?;
+                    tx.send(say, &[]).await?;
+                    tx.first("select $1::bigint", &[Bind::Int(7)], |row| row.int(0)).await
+                })
+            });
+            let answer = tokio::time::timeout(Duration::from_secs(30), asked).await;
+            let answer: Result<_, Error> = answer.expect("an answer");
+            assert_eq!(answer.unwrap(), Some(7));
+        })
+        .await;
+    }
+}
