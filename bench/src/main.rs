@@ -6,6 +6,7 @@
 
 mod axum_ceiling;
 mod beside;
+mod dear;
 mod fill;
 mod fill_postgres;
 mod load;

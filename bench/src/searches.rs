@@ -4,22 +4,19 @@
 //! posts each is in follows the size of the group.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::load::{self, Prepared, Target};
+use crate::load::{Prepared, Target};
 use crate::report::Sized;
 use crate::site::SELECT;
 use crate::texts;
 
 /// Posts of a page.
 const PAGE: usize = 25;
-/// Dear questions.
-const DEAR: usize = 200;
 
 /// The words of all posts, the rarest first: at the end two of their sender, who is in all of them.
-fn words() -> Vec<String> {
+pub(crate) fn words() -> Vec<String> {
     let mut counts = BTreeMap::<String, usize>::new();
     for text in texts::all() {
         let mut words: Vec<_> = text.body.split(' ').map(str::to_owned).collect();
@@ -56,38 +53,12 @@ pub(crate) fn question(
     Ok(Prepared::get(&path, target)?.anew())
 }
 
-/// Asks questions that are meant to be dear, each once: the longest time to an answer, in milliseconds,
-/// and how many were refused as too dear.
-pub(crate) async fn dear(conversations: &str, target: &Target) -> anyhow::Result<(f64, usize)> {
-    let words = words();
-    let (mut longest, mut refused) = (0.0, 0);
-    for at in 0..DEAR {
-        let search =
-            dear_one(&words, at).replace(' ', "%20").replace('"', "%22").replace('<', "%3C");
-        let rest =
-            ["$top=25", "$top=1000&$select=id", "$top=25&$filter=topic%20eq%20'none'"][at % 3];
-        let path = format!("{conversations}?{rest}&$search={search}");
-        let asked = Instant::now();
-        let answer = load::once(target, &Prepared::get(&path, target)?).await;
-        let taken = asked.elapsed().as_secs_f64() * 1e3;
-        if let Err(error) = answer {
-            anyhow::ensure!(error.to_string().contains("InefficientFilter"), "{path}: {error}");
-            refused += 1;
-        }
-        if taken > longest {
-            longest = taken;
-            eprintln!("the dearest search so far, {taken:.1} ms: {rest} {search}");
-        }
-    }
-    Ok((longest, refused))
-}
-
 /// Common words with rare ones, long lists, much that is not wanted, phrases of common words that stand
 /// nowhere, and parentheses as deep as they go.
-fn dear_one(words: &[String], at: usize) -> String {
+pub(crate) fn dear(words: &[String], at: usize) -> String {
     let word = |back: usize| words[words.len() - 1 - (back * 31 + at * 7) % 60].as_str();
     let rare = &words[at * 13 % 200];
-    match at % 8 {
+    let search = match at % 8 {
         0 => format!("{} {rare} {}", word(0), word(1)),
         1 => (0..50).map(word).collect::<Vec<_>>().join(" OR "),
         2 => format!("{} -{} -{} -(x OR {})", word(0), word(1), word(2), word(3)),
@@ -103,5 +74,7 @@ fn dear_one(words: &[String], at: usize) -> String {
             (25..49).map(word).collect::<Vec<_>>().join(" OR ")
         ),
         _ => format!("hasAttachments:true {} received<1990-01-01", word(0)),
-    }
+    };
+    let rest = ["$top=25", "$top=1000&$select=id", "$top=25&$filter=topic eq 'none'"][at % 3];
+    format!("{rest}&$search={search}")
 }

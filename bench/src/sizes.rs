@@ -6,12 +6,13 @@
 use anyhow::ensure;
 use serde::Deserialize;
 
+use crate::dear::Kind;
 use crate::fill::Amount;
 use crate::load::{self, Prepared, Target};
 use crate::report::{Figure, Report, Row, Sized, Store};
 use crate::rounds::Settings;
 use crate::site::{SELECT, Site};
-use crate::{searches, texts};
+use crate::{dear, searches, texts};
 
 /// Conversations of the small group.
 pub(crate) const SMALL: u64 = 10_000;
@@ -97,10 +98,13 @@ impl Sizes {
             }
         }
         if settings.wants(&[7]) {
-            let (longest, refused) =
-                searches::dear(&self.large.conversations, &self.large.target).await?;
-            report.note(Row::Dear(store), &format!("{refused} of them refused at their deadline"));
-            report.add(Row::Dear(store), Figure { ours: longest, ..Figure::default() });
+            for kind in [Kind::Search, Kind::Filter] {
+                let (longest, refused) =
+                    dear::ask(kind, &self.large.conversations, &self.large.target).await?;
+                let row = Row::Dear(store, kind);
+                report.note(row, &format!("{refused} of them refused at their deadline"));
+                report.add(row, Figure { ours: longest, ..Figure::default() });
+            }
         }
         Ok(())
     }

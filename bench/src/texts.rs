@@ -57,7 +57,7 @@ fn words(seed: &mut u64, count: usize) -> String {
 }
 
 /// Xorshift (Marsaglia): good enough to mix words.
-fn next(seed: &mut u64) -> usize {
+pub(crate) fn next(seed: &mut u64) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;

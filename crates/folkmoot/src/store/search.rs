@@ -138,7 +138,10 @@ pub(crate) async fn count(
     sql.push(" and t0.id in (select t0.").push(column(node.entity)).push(" from ");
     posts(&mut sql, node, place, sought);
     sql.push(")");
-    tx.first(&sql.sql, &sql.binds, |row| row.int(0)).await.map(|it| it.unwrap_or(0))
+    tx.plan_for_values(true).await?;
+    let count = tx.first(&sql.sql, &sql.binds, |row| row.int(0)).await?;
+    tx.plan_for_values(false).await?;
+    Ok(count.unwrap_or(0))
 }
 
 /// The column of posts that says which entity of this type they are in, or are.
@@ -181,6 +184,9 @@ impl Walk<'_> {
         let sql = self.statement();
         let mut found = Vec::new();
         let mut stepped = Stepped { posts: 0, first: None, last: None, ended: false };
+        // A rare phrase is gathered from the index and a common word met on the way back from the newest post:
+        // which, depends on the words.
+        tx.plan_for_values(true).await?;
         tx.query_while(&sql.sql, &sql.binds, |row| {
             let (key, id) = (row.bind(0)?, row.id(1)?);
             stepped.posts += 1;
@@ -192,6 +198,7 @@ impl Walk<'_> {
             Ok(found.len() < wanted && stepped.posts < self.stride)
         })
         .await?;
+        tx.plan_for_values(false).await?;
         stepped.ended = found.len() < wanted && stepped.posts < self.stride;
         Ok((found, stepped))
     }

@@ -128,6 +128,15 @@ impl Tx {
         }
     }
 
+    /// Whether the statements that follow are planned anew for the values that they are given, where
+    /// the database would else keep one plan for all. Nobody waits for it.
+    pub(in crate::store) async fn plan_for_values(&mut self, on: bool) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(_) => Ok(()),
+            Conn::Postgres(conn) => conn.plan_for_values(on).await,
+        }
+    }
+
     /// Which database it is, for texts that must differ.
     pub(crate) fn db(&self) -> Db {
         match &self.conn {

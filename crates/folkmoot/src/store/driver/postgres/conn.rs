@@ -246,6 +246,15 @@ impl Conn {
         self.send(sql, &[Bind::Id(tenant), Bind::Int(head)]).await
     }
 
+    /// Says how the statements that follow are planned, until the end of the transaction.
+    pub(in super::super) async fn plan_for_values(&mut self, on: bool) -> Result<(), Error> {
+        let sql = match on {
+            true => "set local plan_cache_mode = force_custom_plan",
+            false => "set local plan_cache_mode = force_generic_plan",
+        };
+        self.send(sql, &[]).await
+    }
+
     /// The command at this place begins.
     pub(in super::super) fn start(&mut self, at: usize) {
         self.at = at;
