@@ -250,6 +250,14 @@ impl<'q> Node<'q> {
         sql
     }
 
+    /// The statement that says by their ids which there are.
+    pub(super) fn ids(&self, place: Place) -> Statement {
+        let mut sql = Statement::new(self.db);
+        sql.push("select t0.id from ");
+        self.rows(&mut sql, place);
+        sql
+    }
+
     /// Which database it is planned for.
     pub(super) fn db(&self) -> Db {
         self.db

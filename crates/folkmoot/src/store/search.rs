@@ -90,13 +90,19 @@ pub(crate) async fn page(
             Some(_) => stride,
             None => (node.page + 1 - rows.len()).min(STRIDE_MAX),
         };
-        let walk = Walk { node, place, sought, from: at.as_ref(), stride };
+        let from = at.clone();
+        let walk = Walk { node, place, sought, from: from.as_ref(), stride };
         let (found, stepped) = walk.step(tx, &mut seen, wanted).await?;
         walked += stepped.posts;
         newest = newest.or(stepped.first);
         at = stepped.last.or(at);
+        let found = match node.query.filter {
+            Some(_) if found.len() > AT_ONCE => walk.kept(tx, found, since).await?,
+            _ => found,
+        };
         for some in found.chunks(AT_ONCE) {
-            let listed = listed(node, place, sought, some, since);
+            let mut listed = node.listed(place);
+            walk.among(&mut listed, some, since);
             let mut more = read::all(tx, node, &listed, home).await?;
             let place_of = |row: &(Vec<u8>, Written)| {
                 some.iter().position(|(id, _)| *id == row.1.parent.id).unwrap_or(some.len())
@@ -164,6 +170,9 @@ pub(super) struct Walk<'w> {
     pub(super) stride: usize,
 }
 
+/// Where the page before ended and where the first began, if there is one.
+type Since<'s> = Option<(&'s Bind<'static>, &'s Bind<'static>)>;
+
 /// How far a walk has come.
 struct Stepped {
     posts: usize,
@@ -201,6 +210,51 @@ impl Walk<'_> {
         tx.plan_for_values(false).await?;
         stepped.ended = found.len() < wanted && stepped.posts < self.stride;
         Ok((found, stepped))
+    }
+
+    /// Which of these the `$filter` keeps: it drops most of them, and none is read for that.
+    async fn kept(
+        &self,
+        tx: &mut Tx,
+        mut found: Vec<(Uuid, Bind<'static>)>,
+        since: Since<'_>,
+    ) -> Result<Vec<(Uuid, Bind<'static>)>, Error> {
+        let mut sql = self.node.ids(self.place);
+        self.among(&mut sql, &found, since);
+        let mut kept = HashSet::new();
+        tx.query(&sql.sql, &sql.binds, |row| {
+            kept.insert(row.id(0)?);
+            Ok(())
+        })
+        .await?;
+        found.retain(|(id, _)| kept.contains(id));
+        Ok(found)
+    }
+
+    /// ` and …`: one of these, and not one that a page before has shown.
+    fn among(&self, sql: &mut Statement, found: &[(Uuid, Bind<'static>)], since: Since<'_>) {
+        let Walk { node, sought, .. } = self;
+        // Filled up with the last, so that there are few different statements to prepare.
+        let filled = found.len().next_power_of_two();
+        let ids = found.iter().chain(std::iter::repeat(&found[found.len() - 1])).take(filled);
+        sql.push(" and t0.id in (");
+        for (at, (id, _)) in ids.enumerate() {
+            sql.push(if at > 0 { ", " } else { "" }).bind(*id);
+        }
+        sql.push(")");
+        let (Some(since), false) = (since, node.entity.edm.name == POST.edm.name) else { return };
+        sql.push(" and not exists (select 1 from ");
+        if node.entity.edm.name == CONVERSATION.edm.name {
+            let inside = related(sql, node, &CONVERSATION, ("t0", true), "h");
+            sql.push(" and exists (select 1 from ");
+            related(sql, node, &THREAD, ("h", inside), "p");
+            shown_before(sql, node, sought, since);
+            sql.push(")");
+        } else {
+            related(sql, node, &THREAD, ("t0", true), "p");
+            shown_before(sql, node, sought, since);
+        }
+        sql.push(")");
     }
 
     pub(super) fn statement(&self) -> Statement {
@@ -301,37 +355,6 @@ fn conditions(sql: &mut Statement, sought: &Sought, alias: &str) {
             }
         }
     }
-}
-
-/// The entities with these ids, and not those that a page before has shown: `since` is where that ended
-/// and where the first began.
-fn listed(
-    node: &Node<'_>,
-    place: Place,
-    sought: &Sought,
-    found: &[(Uuid, Bind<'static>)],
-    since: Option<(&Bind<'static>, &Bind<'static>)>,
-) -> Statement {
-    let mut sql = node.listed(place);
-    sql.push(" and t0.id in (");
-    for (at, (id, _)) in found.iter().enumerate() {
-        sql.push(if at > 0 { ", " } else { "" }).bind(*id);
-    }
-    sql.push(")");
-    let (Some(since), false) = (since, node.entity.edm.name == POST.edm.name) else { return sql };
-    sql.push(" and not exists (select 1 from ");
-    if node.entity.edm.name == CONVERSATION.edm.name {
-        let inside = related(&mut sql, node, &CONVERSATION, ("t0", true), "h");
-        sql.push(" and exists (select 1 from ");
-        related(&mut sql, node, &THREAD, ("h", inside), "p");
-        shown_before(&mut sql, node, sought, since);
-        sql.push(")");
-    } else {
-        related(&mut sql, node, &THREAD, ("t0", true), "p");
-        shown_before(&mut sql, node, sought, since);
-    }
-    sql.push(")");
-    sql
 }
 
 /// `table alias where …`: the threads of a conversation, the posts of a thread.
