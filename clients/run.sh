@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the README's program and both stories against ephemeral servers of the program that is given:
+# Runs the README's program and all stories against ephemeral servers of the program that is given:
 # clients/run.sh PATH_TO_FOLKMOOT
 # Where FOLKMOOT_TEST_POSTGRES is the address of a PostgreSQL, such as postgres://folkmoot@127.0.0.1:5432,
 # it runs the stories alone, against a durable server on a database that it makes there and drops.
@@ -78,15 +78,26 @@ install_python() {
             --requirement "$here/python/requirements.txt"
 }
 
+# From the files of the folder $1 into the folder $2.
+install_npm() {
+    cp "$here/$1"/package*.json "$2" &&
+        npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund --silent
+}
+
 install_javascript() {
-    cp "$here"/javascript/package*.json "$1" &&
-        npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --silent
+    install_npm javascript "$1"
+}
+
+install_odata2ts() {
+    install_npm odata2ts "$1"
 }
 
 python=$cache/python-$(key python3 "$here/python/requirements.txt")
 javascript=$cache/javascript-$(key node "$here/javascript/package-lock.json")
+odata2ts=$cache/odata2ts-$(key node "$here/odata2ts/package-lock.json")
 provide "$python" install_python
 provide "$javascript" install_javascript
+provide "$odata2ts" install_odata2ts
 
 # Starts a server on the folder $1 with more arguments and leaves its address in $url.
 serve() {
@@ -133,11 +144,25 @@ export FOLKMOOT_URL=$url
 export SSL_CERT_FILE=$work/data/ca.pem REQUESTS_CA_BUNDLE=$work/data/ca.pem
 export NODE_EXTRA_CA_CERTS=$work/data/ca.pem
 # Modules are looked for beside the file that wants them.
-ln -s "$javascript/node_modules" "$work/node_modules"
-cp "$here/javascript/story.mjs" "$work/story.mjs"
+mkdir "$work/javascript" "$work/odata2ts"
+ln -s "$javascript/node_modules" "$work/javascript/node_modules"
+cp "$here/javascript/story.mjs" "$work/javascript"
+ln -s "$odata2ts/node_modules" "$work/odata2ts/node_modules"
+cp "$here"/odata2ts/{package.json,tsconfig.json,odata2ts.config.ts,story.ts} "$work/odata2ts"
+
+# Makes a client of what the server says of itself, has the compiler check the story against it, tells it.
+run_odata2ts() (
+    cd "$work/odata2ts"
+    if ! npx --no-install odata2ts >generation 2>&1; then
+        cat generation
+        return 1
+    fi
+    npx --no-install tsc && node out/story.js
+)
 
 failed=()
 "$python/bin/python" "$here/python/story.py" || failed+=(python)
-node "$work/story.mjs" || failed+=(javascript)
+node "$work/javascript/story.mjs" || failed+=(javascript)
+run_odata2ts || failed+=(odata2ts)
 kill -0 "${servers[@]}" 2>/dev/null || fail "the server has ended by itself"
 [ ${#failed[@]} -eq 0 ] || fail "failed against $url: ${failed[*]}"

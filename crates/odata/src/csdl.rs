@@ -1,64 +1,44 @@
 //! `$metadata`: the model as CSDL XML (OData CSDL XML Representation 4.01).
 //!
 //! **Invariant:** the text depends on the model alone and follows the order in which it is declared, so
-//! that two versions of it can be compared line by line.
+//! that two versions of it can be compared line by line. The protocol's schema holds nothing that is the
+//! service's own: that is described in a second one.
 
 use std::fmt::Write as _;
 
 use crate::edm::{
     AbstractType, Action, ComplexType, DerivedType, EntityType, EnumType, Model, Navigation,
-    ParameterType, Property, Type,
+    ParameterType, Property, Published, ReturnType, Type,
 };
 
-/// The name of the entity container.
-const CONTAINER: &str = "Service";
+const EDM: &str = "http://docs.oasis-open.org/odata/ns/edm";
+const EDMX: &str = "http://docs.oasis-open.org/odata/ns/edmx";
 
 /// The whole document of a version, one element a line. What is not published in it is left out.
 pub fn metadata(model: &Model) -> String {
-    let (namespace, beta) = (model.namespace, model.beta);
-    let mut xml = Xml { out: String::new(), depth: 0, namespace, beta };
+    let mut xml = Xml { out: String::new(), depth: 0, model };
     xml.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
-    let edmx = "http://docs.oasis-open.org/odata/ns/edmx";
-    xml.open("edmx:Edmx", &[("Version", "4.0"), ("xmlns:edmx", edmx)]);
+    xml.open("edmx:Edmx", &[("Version", "4.0"), ("xmlns:edmx", EDMX)]);
     xml.open("edmx:DataServices", &[]);
-    let edm = "http://docs.oasis-open.org/odata/ns/edm";
-    xml.open("Schema", &[("Namespace", model.namespace), ("xmlns", edm)]);
-    for ty in model.enums {
-        xml.enumeration(ty);
+    xml.protocol();
+    if model.own {
+        xml.own();
     }
-    for ty in model.complexes {
-        xml.complex(ty);
-    }
-    for ty in model.abstracts {
-        xml.abstract_type(ty);
-    }
-    let published = || model.entities.iter().filter(|it| it.published.is_in(beta));
-    for ty in published() {
-        xml.entity(model, ty);
-    }
-    for ty in published() {
-        for action in ty.actions.iter().filter(|it| it.published.is_in(beta)) {
-            xml.action(ty, action);
-        }
-    }
-    xml.container(model);
-    for name in ["Schema", "edmx:DataServices", "edmx:Edmx"] {
-        xml.close(name);
-    }
+    xml.close("edmx:DataServices");
+    xml.close("edmx:Edmx");
     xml.out
 }
 
 /// A document that is being written.
-struct Xml {
+struct Xml<'m> {
     out: String,
     depth: usize,
-    namespace: &'static str,
-    beta: bool,
+    model: &'m Model,
 }
 
 type Attributes<'a> = [(&'a str, &'a str)];
 
-impl Xml {
+impl Xml<'_> {
     fn open(&mut self, name: &str, attributes: &Attributes<'_>) {
         self.tag(name, attributes, ">");
         self.depth += 1;
@@ -102,14 +82,66 @@ impl Xml {
         self.out.extend([end, "\n"]);
     }
 
-    fn qualified(&self, name: &str) -> String {
-        format!("{}.{name}", self.namespace)
+    /// The schema of the protocol.
+    fn protocol(&mut self) {
+        let model = self.model;
+        self.open("Schema", &[("Namespace", model.namespace), ("xmlns", EDM)]);
+        for ty in model.enums.iter().filter(|it| it.published.is_in(model.beta)) {
+            self.enumeration(ty);
+        }
+        for ty in model.complexes {
+            self.complex(ty);
+        }
+        for ty in model.abstracts {
+            self.abstract_type(ty);
+        }
+        let published = || model.entities.iter().filter(|it| it.published.is_in(model.beta));
+        for ty in published() {
+            self.entity(ty);
+        }
+        for ty in published() {
+            for action in ty.actions.iter().filter(|it| it.published.is_in(model.beta)) {
+                self.action(ty, action);
+            }
+        }
+        self.container();
+        self.close("Schema");
+    }
+
+    /// The schema of what is the service's own: entity types; actions; the ways to entities, as functions,
+    /// since no schema can add a navigation to a type of another; annotations, as terms.
+    fn own(&mut self) {
+        let model = self.model;
+        self.open("Schema", &[("Namespace", model.own_namespace), ("xmlns", EDM)]);
+        let is_own = |it: Published| it == Published::Never;
+        for ty in model.entities.iter().filter(|it| is_own(it.published)) {
+            self.entity(ty);
+        }
+        for ty in model.entities {
+            for action in ty.actions {
+                let own = is_own(action.published) && !is_inherited(model, ty, action);
+                if own || is_own(ty.published) {
+                    self.action(ty, action);
+                }
+            }
+        }
+        for ty in model.entities {
+            for navigation in ty.navigations.iter().filter(|it| is_own(it.published)) {
+                self.function(ty, navigation);
+            }
+        }
+        for ty in model.entities {
+            for property in ty.properties.iter().filter(|it| is_own(it.published)) {
+                self.term(property);
+            }
+        }
+        self.close("Schema");
     }
 
     fn type_name(&self, ty: Type, collection: bool) -> String {
         let name = match ty {
             Type::Primitive(it) => it.name().to_owned(),
-            it => self.qualified(it.name()),
+            it => self.model.qualified(it.name()),
         };
         collection_if(collection, name)
     }
@@ -135,7 +167,8 @@ impl Xml {
         self.close("EntityType");
     }
 
-    fn entity(&mut self, model: &Model, ty: &EntityType) {
+    fn entity(&mut self, ty: &EntityType) {
+        let model = self.model;
         // What entity types of their own derive from is concrete in Graph's description, and open.
         let elsewhere = |it: &DerivedType| model.entities.iter().any(|ty| ty.name == it.name);
         let is_abstract = !ty.derived.is_empty() && !ty.derived.iter().any(elsewhere);
@@ -144,9 +177,10 @@ impl Xml {
         self.open_entity(ty.name, ty.base, &flags);
         self.key(ty.base, ty.properties);
         self.properties(ty.properties.iter().filter(|it| it.only.is_empty()));
-        let beta = self.beta;
-        for navigation in ty.navigations.iter().filter(|it| it.published.is_in(beta)) {
-            self.navigation(navigation);
+        for navigation in ty.navigations {
+            if navigation.published.is_in(model.beta) {
+                self.navigation(navigation);
+            }
         }
         self.close("EntityType");
         for derived in ty.derived.iter().filter(|it| !elsewhere(it)) {
@@ -158,7 +192,7 @@ impl Xml {
     }
 
     fn open_entity(&mut self, name: &str, base: Option<&str>, flags: &[(&str, bool)]) {
-        let base = base.map(|it| self.qualified(it));
+        let base = base.map(|it| self.model.qualified(it));
         let mut attributes = vec![("Name", name)];
         attributes.extend(base.as_deref().map(|it| ("BaseType", it)));
         attributes.extend(flags.iter().filter(|(_, set)| *set).map(|(name, _)| (*name, "true")));
@@ -175,9 +209,10 @@ impl Xml {
     }
 
     fn properties<'p>(&mut self, properties: impl IntoIterator<Item = &'p Property>) {
-        let beta = self.beta;
-        let own = |it: &&Property| it.inherited.is_none() && it.published.is_in(beta);
-        for property in properties.into_iter().filter(own) {
+        let beta = self.model.beta;
+        let described =
+            |it: &&Property| it.inherited.is_none() && it.published.is_in(beta) && !it.undescribed;
+        for property in properties.into_iter().filter(described) {
             let ty = self.type_name(property.ty, property.collection);
             if let Type::Document(_) = property.ty {
                 let attributes =
@@ -186,7 +221,7 @@ impl Xml {
                 continue;
             }
             let mut attributes = vec![("Name", property.name), ("Type", &ty)];
-            if !property.nullable {
+            if !property.nullable && !property.nullable_items {
                 attributes.push(("Nullable", "false"));
             }
             self.empty("Property", &attributes);
@@ -194,23 +229,28 @@ impl Xml {
     }
 
     fn navigation(&mut self, navigation: &Navigation) {
-        let ty = self.qualified(navigation.declared.unwrap_or((navigation.target)().name));
-        let ty = collection_if(navigation.collection, ty);
+        let ty = self.reached(navigation);
         let mut attributes = vec![("Name", navigation.name), ("Type", &*ty)];
-        if navigation.contained {
+        if navigation.described_contained {
             attributes.push(("ContainsTarget", "true"));
         }
         self.empty("NavigationProperty", &attributes);
     }
 
+    /// The declared type of what a navigation leads to.
+    fn reached(&self, navigation: &Navigation) -> String {
+        let name = navigation.declared.unwrap_or((navigation.target)().name);
+        collection_if(navigation.collection, self.model.qualified(name))
+    }
+
     fn action(&mut self, ty: &EntityType, action: &Action) {
-        self.open("Action", &[("Name", action.name), ("IsBound", "true")]);
-        let binding = collection_if(action.on_collection, self.qualified(ty.name));
-        self.empty("Parameter", &[("Name", "bindingParameter"), ("Type", &binding)]);
+        let name = self.model.own_name(action.name).unwrap_or(action.name);
+        self.open("Action", &[("Name", name), ("IsBound", "true")]);
+        self.binding(collection_if(action.on_collection, self.model.qualified(ty.name)));
         for parameter in action.parameters {
             let ty = match parameter.ty {
                 ParameterType::Value(ty, collection) => self.type_name(ty, collection),
-                ParameterType::Entity(entity) => self.qualified(entity().name),
+                ParameterType::Entity(entity) => self.model.qualified(entity().name),
             };
             let mut attributes = vec![("Name", parameter.name), ("Type", &*ty)];
             if parameter.required {
@@ -218,19 +258,59 @@ impl Xml {
             }
             self.empty("Parameter", &attributes);
         }
+        match action.returns {
+            Some(ReturnType::Value(ty)) => {
+                let ty = self.type_name(ty, false);
+                self.empty("ReturnType", &[("Type", &ty)]);
+            }
+            Some(ReturnType::Entities(entity)) => {
+                let ty = collection_if(true, self.model.qualified(entity().name));
+                self.empty("ReturnType", &[("Type", &ty), ("Nullable", "false")]);
+            }
+            None => {}
+        }
         self.close("Action");
     }
 
-    fn container(&mut self, model: &Model) {
-        self.open("EntityContainer", &[("Name", CONTAINER)]);
+    fn binding(&mut self, ty: String) {
+        self.empty("Parameter", &[("Name", "bindingParameter"), ("Type", &ty)]);
+    }
+
+    fn function(&mut self, ty: &EntityType, navigation: &Navigation) {
+        let name = self.model.own_name(navigation.name).unwrap_or(navigation.name);
+        let attributes = [("Name", name), ("IsBound", "true"), ("IsComposable", "true")];
+        self.open("Function", &attributes);
+        self.binding(self.model.qualified(ty.name));
+        let returned = self.reached(navigation);
+        self.empty("ReturnType", &[("Type", &returned), ("Nullable", "false")]);
+        self.close("Function");
+    }
+
+    fn term(&mut self, property: &Property) {
+        let Some(name) = self.model.own_name(property.name) else { return };
+        let ty = self.type_name(property.ty, property.collection);
+        self.empty("Term", &[("Name", name), ("Type", &ty)]);
+    }
+
+    fn container(&mut self) {
+        let model = self.model;
+        self.open("EntityContainer", &[("Name", model.container)]);
         for root in model.roots {
-            let ty = self.qualified((root.entity)().name);
+            let ty = model.qualified((root.entity)().name);
             let (element, attribute) =
                 if root.singleton { ("Singleton", "Type") } else { ("EntitySet", "EntityType") };
             self.empty(element, &[("Name", root.name), (attribute, &ty)]);
         }
         self.close("EntityContainer");
     }
+}
+
+/// Whether the protocol has this action from a type that `ty` derives from.
+fn is_inherited(model: &Model, ty: &EntityType, action: &Action) -> bool {
+    let above = model.entities.iter().filter(|it| model.derives(ty, it.name));
+    above
+        .filter_map(|it| it.action(action.name, action.on_collection))
+        .any(|it| it.published != Published::Never)
 }
 
 fn collection_if(collection: bool, name: String) -> String {
@@ -265,6 +345,8 @@ mod tests {
             r#"<Parameter Name="Note" Type="test.model.note" Nullable="false"/>"#,
             r#"<Parameter Name="guests" Type="Collection(test.model.person)"/>"#,
             r#"<Parameter Name="bindingParameter" Type="Collection(test.model.room)"/>"#,
+            r#"<ReturnType Type="Collection(test.model.room)" Nullable="false"/>"#,
+            r#"<Property Name="private" Type="Collection(Edm.String)"/>"#,
             r#"<EntitySet Name="rooms" EntityType="test.model.room"/>"#,
             r#"<Singleton Name="lobby" Type="test.model.room"/>"#,
             r#"<EntityType Name="card" BaseType="test.model.entity" Abstract="true">"#,
@@ -275,9 +357,32 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it.trim_start() == line), "{line}\n{text}");
         }
-        assert!(!text.contains("archive"), "an unpublished navigation is left out");
+        let (protocol, own) = text.split_once("<Schema Namespace=\"own\"").unwrap();
+        for line in [
+            r#"<EntityType Name="visit" BaseType="test.model.entity">"#,
+            r#"<Parameter Name="bindingParameter" Type="own.visit"/>"#,
+            r#"<Action Name="knock" IsBound="true">"#,
+            r#"<ReturnType Type="test.model.person"/>"#,
+            r#"<Function Name="archive" IsBound="true" IsComposable="true">"#,
+            r#"<ReturnType Type="Collection(test.model.note)" Nullable="false"/>"#,
+            r#"<Function Name="visits" IsBound="true" IsComposable="true">"#,
+            r#"<ReturnType Type="Collection(own.visit)" Nullable="false"/>"#,
+            r#"<Term Name="isMine" Type="Edm.Boolean"/>"#,
+        ] {
+            assert!(own.lines().any(|it| it.trim_start() == line), "{line}\n{own}");
+        }
+        for name in ["visit\"", "knock", "archive", "isMine"] {
+            assert!(!protocol.contains(name), "{name} is in the protocol's schema");
+        }
+        let strict = metadata(&Model { own: false, ..MODEL });
+        assert_eq!(
+            strict.split_once("  </Schema>").unwrap().0,
+            protocol.split_once("  </Schema>").unwrap().0
+        );
+        assert!(!strict.contains("\"own\"") && !strict.contains("own."), "{strict}");
         let draft = r#"<Property Name="draft" Type="Edm.String"/>"#;
         assert!(!text.contains(draft) && metadata(&BETA).contains(draft));
+        assert!(!metadata(&BETA).contains("\"rumour\""), "answers alone have it");
         assert_eq!(text.matches("<Property Name=\"id\"").count(), 1, "inherited ones are left out");
         assert_eq!(text, metadata(&MODEL));
     }
@@ -298,7 +403,7 @@ mod tests {
 
     #[test]
     fn attributes_are_escaped() {
-        let mut xml = Xml { out: String::new(), depth: 0, namespace: "n", beta: false };
+        let mut xml = Xml { out: String::new(), depth: 0, model: &MODEL };
         xml.empty("A", &[("b", "<&>\"\n")]);
         assert_eq!(xml.out, "<A b=\"&lt;&amp;&gt;&quot;&#10;\"/>\n");
     }

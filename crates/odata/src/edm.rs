@@ -6,6 +6,10 @@
 //! Names follow OData's Common Schema Definition Language (CSDL) 4.01. Names are matched without
 //! regard to ASCII case, as Graph matches them, and written as they are declared.
 
+mod operation;
+
+pub use operation::{Action, Parameter, ParameterType, ReturnType};
+
 /// A primitive type of CSDL section 3.3, as far as services here use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Primitive {
@@ -75,6 +79,8 @@ pub struct EnumType {
     pub name: &'static str,
     /// Member names with their values.
     pub members: &'static [(&'static str, i32)],
+    /// Where it is described.
+    pub published: Published,
 }
 
 impl EnumType {
@@ -122,6 +128,8 @@ pub struct Property {
     pub collection: bool,
     /// Whether null is a value of it.
     pub nullable: bool,
+    /// Whether the description says that elements of the collection may be null; answers have none.
+    pub nullable_items: bool,
     /// Whether `$filter` may name it.
     pub filterable: bool,
     /// Whether `$filter` may use it with string functions and order comparisons too; false for ids
@@ -139,6 +147,9 @@ pub struct Property {
     pub computed: bool,
     /// Where it is described.
     pub published: Published,
+    /// Whether the description leaves it out all the same: the protocol's answers have it, its own
+    /// description does not.
+    pub undescribed: bool,
 }
 
 /// Which description of the service a member stands in.
@@ -148,7 +159,8 @@ pub enum Published {
     Always,
     /// The one of the beta version alone, whose answers alone show it by default.
     Beta,
-    /// None: only older clients know it, or it is the service's own beside the protocol's.
+    /// None of the protocol's: only older clients know it, or it is the service's own. The schema of
+    /// [`Model::own_namespace`] has it.
     Never,
 }
 
@@ -171,6 +183,7 @@ impl Property {
             ty,
             collection: false,
             nullable: true,
+            nullable_items: false,
             filterable: false,
             textual: false,
             sortable: false,
@@ -179,6 +192,7 @@ impl Property {
             only: &[],
             computed: false,
             published: Published::Always,
+            undescribed: false,
         }
     }
 
@@ -237,6 +251,11 @@ impl Property {
         Property { collection: true, nullable: false, ..self }
     }
 
+    /// The same, where the description does not rule out null elements.
+    pub const fn many_nullable(self) -> Property {
+        Property { nullable_items: true, ..self.many() }
+    }
+
     /// `$filter` may name it.
     pub const fn filterable(self) -> Property {
         Property { filterable: true, ..self }
@@ -272,6 +291,11 @@ impl Property {
         Property { published, ..self }
     }
 
+    /// In answers of its versions, in no description.
+    pub const fn undescribed(self) -> Property {
+        Property { undescribed: true, ..self }
+    }
+
     /// A contained entity, shown by `$expand` alone.
     pub const fn document(name: &'static str, ty: &'static DocumentType) -> Property {
         Property::new(name, Type::Document(ty)).on_request()
@@ -292,6 +316,8 @@ pub struct Navigation {
     pub collection: bool,
     /// Whether the entities live inside this one (`ContainsTarget`).
     pub contained: bool,
+    /// Whether the description says that they do: Graph's says it of some lists of references too.
+    pub described_contained: bool,
     /// Whether `$expand` may name it.
     pub expandable: bool,
     /// Whether a deep POST may carry entities of it.
@@ -311,6 +337,7 @@ impl Navigation {
             declared: None,
             collection: true,
             contained: true,
+            described_contained: true,
             expandable: true,
             insertable: false,
             reversed: false,
@@ -325,7 +352,12 @@ impl Navigation {
 
     /// The entities live elsewhere; they are added and removed by `$ref`.
     pub const fn referenced(self) -> Navigation {
-        Navigation { contained: false, ..self }
+        Navigation { contained: false, described_contained: false, ..self }
+    }
+
+    /// The description says all the same that the entities live inside this one.
+    pub const fn described_contained(self) -> Navigation {
+        Navigation { described_contained: true, ..self }
     }
 
     /// The declared type is the wider `name`.
@@ -351,61 +383,6 @@ impl Navigation {
     /// Described in these versions alone.
     pub const fn published(self, published: Published) -> Navigation {
         Navigation { published, ..self }
-    }
-}
-
-/// A bound action or function parameter.
-#[derive(Debug)]
-pub struct Parameter {
-    /// Name as CSDL declares it; clients send it in any letter case.
-    pub name: &'static str,
-    /// What it carries.
-    pub ty: ParameterType,
-    /// Whether it must be present and not null.
-    pub required: bool,
-}
-
-/// The type of an action's parameter.
-#[derive(Clone, Copy, Debug)]
-pub enum ParameterType {
-    /// A value or, with `true`, a collection of values.
-    Value(Type, bool),
-    /// A whole entity.
-    Entity(fn() -> &'static EntityType),
-}
-
-/// An action bound to an entity or to a collection of them.
-#[derive(Debug)]
-pub struct Action {
-    /// Unqualified name, such as `reply`.
-    pub name: &'static str,
-    /// Whether it is bound to the collection and not to one entity.
-    pub on_collection: bool,
-    /// Its parameters without the binding one.
-    pub parameters: &'static [Parameter],
-    /// Where it is described.
-    pub published: Published,
-}
-
-impl Action {
-    /// An action on one entity, without parameters, described in every version.
-    pub const fn new(name: &'static str) -> Action {
-        Action { name, on_collection: false, parameters: &[], published: Published::Always }
-    }
-
-    /// The same on a collection of entities.
-    pub const fn on_collection(self) -> Action {
-        Action { on_collection: true, ..self }
-    }
-
-    /// With these parameters.
-    pub const fn with(self, parameters: &'static [Parameter]) -> Action {
-        Action { parameters, ..self }
-    }
-
-    /// Described in these versions alone.
-    pub const fn published(self, published: Published) -> Action {
-        Action { published, ..self }
     }
 }
 
@@ -494,8 +471,13 @@ pub struct Root {
 /// A whole service.
 #[derive(Debug)]
 pub struct Model {
-    /// Namespace of all its types, such as `microsoft.graph`.
+    /// Namespace of the protocol's types, such as `microsoft.graph`.
     pub namespace: &'static str,
+    /// Namespace of what is the service's own beside the protocol's. Where the own name of a navigation,
+    /// an action or (behind `@`) a property must collide with none of the protocol's, it begins with this.
+    pub own_namespace: &'static str,
+    /// Name of the entity container.
+    pub container: &'static str,
     /// Entity sets and singletons.
     pub roots: &'static [Root],
     /// Abstract types.
@@ -508,7 +490,7 @@ pub struct Model {
     pub enums: &'static [&'static EnumType],
     /// Whether this is the beta version's: it knows what the other does not.
     pub beta: bool,
-    /// Whether queries may name what stands in no description: the service's own.
+    /// Whether this version has what is the service's own.
     pub own: bool,
 }
 
@@ -530,6 +512,22 @@ impl Model {
     /// The navigation of this name that this version of the service knows, in any letter case.
     pub fn navigation(&self, entity: &EntityType, name: &str) -> Option<&'static Navigation> {
         entity.navigation(name).filter(|it| self.knows(it.published))
+    }
+
+    /// The qualified name of a type.
+    pub fn qualified(&self, name: &str) -> String {
+        let own = |it: &&EntityType| it.name == name && it.published == Published::Never;
+        let is_own = self.entities.iter().copied().any(|it| own(&it));
+        format!("{}.{name}", if is_own { self.own_namespace } else { self.namespace })
+    }
+
+    /// A name of the service's own without its namespace: `folkmoot.messages` and `@folkmoot.topic` give
+    /// `messages` and `topic`.
+    pub fn own_name<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let name = name.strip_prefix('@').unwrap_or(name);
+        let (namespace, rest) = name.split_at_checked(self.own_namespace.len())?;
+        let is_own = namespace.eq_ignore_ascii_case(self.own_namespace);
+        rest.strip_prefix('.').filter(|_| is_own)
     }
 
     /// What `*` stands for in `$select`: what this version describes.

@@ -19,14 +19,14 @@ const ANNOTATION: &str = "@";
 pub fn schemas(model: &Model) -> Map<String, Value> {
     let mut schemas = Map::new();
     for ty in model.enums {
-        schemas.insert(qualified(model, ty.name), enumeration(ty));
+        schemas.insert(model.qualified(ty.name), enumeration(ty));
     }
     for ty in model.complexes {
-        schemas.insert(qualified(model, ty.name), complex(model, ty));
+        schemas.insert(model.qualified(ty.name), complex(model, ty));
     }
     for ty in model.entities.iter().filter(|it| model.knows(it.published)) {
         for (name, schema) in entity(model, ty) {
-            schemas.insert(qualified(model, name), schema);
+            schemas.insert(model.qualified(name), schema);
         }
         let items = json!({"type": "array", "items": answered(model, ty.name)});
         schemas.insert(page_name(model, ty.name), page(&items));
@@ -36,7 +36,7 @@ pub fn schemas(model: &Model) -> Map<String, Value> {
 
 /// A reference to the schema of a type.
 pub fn reference(model: &Model, name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{}", qualified(model, name))})
+    json!({"$ref": format!("#/components/schemas/{}", model.qualified(name))})
 }
 
 /// An entity of this type as answers hold it: `id` comes along whatever was selected.
@@ -86,12 +86,8 @@ pub fn arguments(model: &Model, action: &Action) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
-fn qualified(model: &Model, name: &str) -> String {
-    format!("{}.{name}", model.namespace)
-}
-
 fn page_name(model: &Model, name: &str) -> String {
-    qualified(model, &format!("{name}CollectionResponse"))
+    format!("{}CollectionResponse", model.qualified(name))
 }
 
 fn enumeration(ty: &EnumType) -> Value {

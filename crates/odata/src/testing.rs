@@ -9,7 +9,7 @@ use crate::bind::{bind_path, bind_query};
 use crate::decode::{Record, decode_entity, decode_parameters};
 use crate::edm::{
     AbstractType, Action, ComplexType, DerivedType, DocumentType, EntityType, EnumType, Model,
-    Navigation, Parameter, ParameterType, Primitive, Property, Published, Root, Type,
+    Navigation, Parameter, ParameterType, Primitive, Property, Published, ReturnType, Root, Type,
 };
 use crate::json::{self, Json};
 use crate::syntax::{
@@ -24,6 +24,8 @@ pub static BETA: Model = Model { beta: true, ..SERVICE };
 
 const SERVICE: Model = Model {
     namespace: "test.model",
+    own_namespace: "own",
+    container: "Service",
     roots: &[
         Root { name: "rooms", entity: room, singleton: false },
         Root { name: "notes", entity: note, singleton: false },
@@ -43,14 +45,18 @@ const SERVICE: Model = Model {
             properties: &[Property::string("name")],
         },
     ],
-    entities: &[&ROOM, &NOTE, &FILE, &CARD],
+    entities: &[&ROOM, &NOTE, &FILE, &CARD, &VISIT],
     complexes: &[&ADDRESS, &PERSON],
     enums: &[&COLOUR],
     beta: false,
     own: true,
 };
 
-static COLOUR: EnumType = EnumType { name: "colour", members: &[("red", 0), ("darkBlue", 1)] };
+static COLOUR: EnumType = EnumType {
+    name: "colour",
+    members: &[("red", 0), ("darkBlue", 1)],
+    published: Published::Always,
+};
 
 static ADDRESS: ComplexType = ComplexType {
     name: "address",
@@ -98,7 +104,9 @@ pub static ROOM: EntityType = EntityType {
         Property::string("tags").many().filterable(),
         Property::new("scores", Type::Primitive(Primitive::Int32)).many().filterable(),
         Property::complex("guests", &PERSON).many().filterable(),
-        Property::string("private").many(),
+        Property::string("private").many_nullable(),
+        Property::string("rumour").undescribed(),
+        Property::boolean("@own.isMine").on_request().published(Published::Never),
     ],
     navigations: &[
         Navigation::many("notes", note).insertable(),
@@ -106,6 +114,7 @@ pub static ROOM: EntityType = EntityType {
         Navigation::one("parent", room).referenced().insertable(),
         Navigation::many("archive", note).not_expandable().published(Published::Never),
         Navigation::many("cards", card).insertable(),
+        Navigation::many("own.visits", visit).published(Published::Never),
     ],
     actions: &[
         Action::new("close").with(&[
@@ -122,7 +131,10 @@ pub static ROOM: EntityType = EntityType {
             },
         ]),
         Action::new("notes"),
-        Action::new("sweep").on_collection(),
+        Action::new("sweep").on_collection().returning(ReturnType::Entities(room)),
+        Action::new("own.knock")
+            .returning(ReturnType::Value(Type::Complex(&PERSON)))
+            .published(Published::Never),
     ],
     published: Published::Always,
 };
@@ -190,6 +202,26 @@ pub static CARD: EntityType = EntityType {
 };
 
 static PAPER: DocumentType = DocumentType { name: "paper", derived: &["map", "bill"] };
+
+/// A type of the service's own.
+pub static VISIT: EntityType = EntityType {
+    name: "visit",
+    base: Some("entity"),
+    open: false,
+    has_stream: false,
+    derived: &[],
+    properties: &[
+        Property::key("id").required().filterable().from("entity"),
+        Property::date_time("began"),
+    ],
+    navigations: &[],
+    actions: &[Action::new("leave")],
+    published: Published::Never,
+};
+
+fn visit() -> &'static EntityType {
+    &VISIT
+}
 
 fn card() -> &'static EntityType {
     &CARD

@@ -250,7 +250,7 @@ async fn carry_out(
         }
         [only] if only.name.eq_ignore_ascii_case("$metadata") => {
             negotiate::xml(&parts.headers, of_document(&parts)?.format.as_deref())?;
-            return Ok(root::metadata(root.ends_with("/beta")));
+            return Ok(root::metadata(root.ends_with("/beta"), api.strict));
         }
         _ => {}
     }

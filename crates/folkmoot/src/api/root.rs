@@ -14,7 +14,7 @@ use odata::csdl;
 use odata::json::write_string;
 
 use crate::api::json_at;
-use crate::model::{BETA, MODEL};
+use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
 use crate::net::{Peer, Secure};
 use crate::service::Metadata;
 
@@ -110,10 +110,12 @@ pub(super) fn service_document(root: &str, metadata: Metadata) -> Response {
     json_at(metadata, StatusCode::OK, out)
 }
 
-/// The model as CSDL.
-pub(super) fn metadata(beta: bool) -> Response {
-    static CSDL: LazyLock<[String; 2]> = LazyLock::new(|| [&MODEL, &BETA].map(csdl::metadata));
-    let mut response = Response::new(Body::from(CSDL[usize::from(beta)].as_str()));
+/// The model of a version as CSDL; in strict mode without the schema of what is Folkmoot's own.
+pub(super) fn metadata(beta: bool, strict: bool) -> Response {
+    static CSDL: LazyLock<[String; 4]> =
+        LazyLock::new(|| [&MODEL, &BETA, &STRICT, &STRICT_BETA].map(csdl::metadata));
+    let text = &CSDL[usize::from(beta) + 2 * usize::from(strict)];
+    let mut response = Response::new(Body::from(text.as_str()));
     let xml = HeaderValue::from_static("application/xml;charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, xml);
     response

@@ -5,10 +5,10 @@
 
 use odata::edm::{
     Action, DerivedType, DocumentType, EnumType, Parameter, ParameterType, Property, Published,
-    Type,
+    ReturnType, Type,
 };
 
-use super::shared::{ATTACHMENT_ITEM, id, text, wide};
+use super::shared::{ATTACHMENT_ITEM, UPLOAD_SESSION, id, text, wide};
 use super::{Source, entity};
 
 const FILE: &[&str] = &["fileAttachment"];
@@ -52,11 +52,14 @@ entity! {
             => Source::Bool("is_folder");
     }
     navigations: {}
-    actions: &[Action::new("createUploadSession").on_collection().with(&[Parameter {
-        name: "AttachmentItem",
-        ty: ParameterType::Value(Type::Complex(&ATTACHMENT_ITEM), false),
-        required: true,
-    }])]
+    actions: &[Action::new("createUploadSession")
+        .on_collection()
+        .with(&[Parameter {
+            name: "AttachmentItem",
+            ty: ParameterType::Value(Type::Complex(&ATTACHMENT_ITEM), false),
+            required: true,
+        }])
+        .returning(ReturnType::Value(Type::Complex(&UPLOAD_SESSION)))]
 }
 
 static OUTLOOK_ITEM: DocumentType =
@@ -65,6 +68,7 @@ static OUTLOOK_ITEM: DocumentType =
 pub(super) static PROVIDER: EnumType = EnumType {
     name: "referenceAttachmentProvider",
     members: &[("other", 0), ("oneDriveBusiness", 1), ("oneDriveConsumer", 2), ("dropbox", 3)],
+    published: Published::Beta,
 };
 
 pub(super) static PERMISSION: EnumType = EnumType {
@@ -78,4 +82,5 @@ pub(super) static PERMISSION: EnumType = EnumType {
         ("organizationView", 5),
         ("organizationEdit", 6),
     ],
+    published: Published::Beta,
 };

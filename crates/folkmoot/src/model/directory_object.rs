@@ -3,7 +3,9 @@
 //! **Invariant:** what it shows of a user and of a group is what these show of themselves by default, as far
 //! as this server has it; `$metadata` describes it with them.
 
-use odata::edm::{Action, DerivedType, Parameter, ParameterType, Primitive, Property, Type};
+use odata::edm::{
+    Action, DerivedType, Parameter, ParameterType, Primitive, Property, ReturnType, Type,
+};
 
 use super::shared::{EMPTY, id, text};
 use super::{Source, entity};
@@ -13,18 +15,21 @@ const USER: &[&str] = &["user"];
 const GROUP: &[&str] = &["group"];
 
 /// Finds directory objects by their ids, whichever collection of them it is asked of.
-pub(super) const GET_BY_IDS: Action = Action::new("getByIds").on_collection().with(&[
-    Parameter {
-        name: "ids",
-        ty: ParameterType::Value(Type::Primitive(Primitive::String), true),
-        required: true,
-    },
-    Parameter {
-        name: "types",
-        ty: ParameterType::Value(Type::Primitive(Primitive::String), true),
-        required: false,
-    },
-]);
+pub(super) const GET_BY_IDS: Action = Action::new("getByIds")
+    .on_collection()
+    .with(&[
+        Parameter {
+            name: "ids",
+            ty: ParameterType::Value(Type::Primitive(Primitive::String), true),
+            required: true,
+        },
+        Parameter {
+            name: "types",
+            ty: ParameterType::Value(Type::Primitive(Primitive::String), true),
+            required: false,
+        },
+    ])
+    .returning(ReturnType::Entities(|| &DIRECTORY_OBJECT.edm));
 
 entity! {
     /// Graph's `directoryObject`, and the two types that derive from it here.

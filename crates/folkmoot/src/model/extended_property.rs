@@ -34,7 +34,7 @@ entity! {
     order: &[],
     properties: {
         id() => NAME;
-        Property::string("value").many().filterable() => json!("value");
+        Property::string("value").many_nullable().filterable() => json!("value");
     }
     navigations: {}
     actions: &[]

@@ -70,7 +70,8 @@ entity! {
         Property::string("classification").filterable() => Source::Null;
         Property::date_time("createdDateTime").filterable().sortable()
             => Source::Time { at: "created_at", offset: None };
-        Property::string("creationOptions").many().filterable() => EMPTY;
+        // Graph's group is an open type, and its answers have this.
+        Property::string("creationOptions").many().filterable().undescribed() => EMPTY;
         Property::string("description").filterable().sortable() => text!("description");
         Property::string("displayName").filterable().sortable() => text!("display_name");
         Property::date_time("expirationDateTime").filterable() => Source::Null;
@@ -125,10 +126,12 @@ entity! {
             => Link::Through { table: "group_owners", from: "group_id", to: "user_id" };
         Navigation::many("memberOf", || &SELF.edm).referenced().declared("directoryObject")
             => Link::Nowhere;
-        Navigation::many("acceptedSenders", || &DIRECTORY_OBJECT.edm).referenced()
-            => Link::Through { table: "accepted_senders", from: "group_id", to: "principal_id" };
-        Navigation::many("rejectedSenders", || &DIRECTORY_OBJECT.edm).referenced()
-            => Link::Through { table: "rejected_senders", from: "group_id", to: "principal_id" };
+        Navigation::many("acceptedSenders", || &DIRECTORY_OBJECT.edm)
+            .referenced()
+            .described_contained() => Link::Through { table: "accepted_senders", from: "group_id", to: "principal_id" };
+        Navigation::many("rejectedSenders", || &DIRECTORY_OBJECT.edm)
+            .referenced()
+            .described_contained() => Link::Through { table: "rejected_senders", from: "group_id", to: "principal_id" };
     }
     actions: &[
         Action::new("resetUnseenCount"),

@@ -241,6 +241,8 @@ pub(crate) static STRICT_BETA: Model = Model { beta: true, own: false, ..SERVICE
 
 const SERVICE: Model = Model {
     namespace: "microsoft.graph",
+    own_namespace: "folkmoot",
+    container: "GraphService",
     roots: &[
         Root { name: "groups", entity: || &GROUP.edm, singleton: false },
         Root { name: "users", entity: || &USER.edm, singleton: false },

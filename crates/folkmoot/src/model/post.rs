@@ -106,5 +106,8 @@ const OF_POST: Link = Link::Keys(&[("group_id", "group_id"), ("post_id", "id")])
 /// The way to the versions of a post from before it was edited: owners alone may go it.
 pub(crate) const HISTORY: &str = "folkmoot.history";
 
-pub(super) static IMPORTANCE: EnumType =
-    EnumType { name: "importance", members: &[("low", 0), ("normal", 1), ("high", 2)] };
+pub(super) static IMPORTANCE: EnumType = EnumType {
+    name: "importance",
+    members: &[("low", 0), ("normal", 1), ("high", 2)],
+    published: Published::Beta,
+};

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** names, types and nullability are those of Graph's own CSDL.
 
-use odata::edm::{AbstractType, ComplexType, EnumType, Property};
+use odata::edm::{AbstractType, ComplexType, EnumType, Property, Published};
 
 use super::Source;
 
@@ -11,8 +11,11 @@ pub(super) const fn id() -> Property {
     Property::key("id").required().filterable().sortable().from("entity")
 }
 
-pub(super) static BODY_TYPE: EnumType =
-    EnumType { name: "bodyType", members: &[("text", 0), ("html", 1)] };
+pub(super) static BODY_TYPE: EnumType = EnumType {
+    name: "bodyType",
+    members: &[("text", 0), ("html", 1)],
+    published: Published::Always,
+};
 
 pub(super) static EMAIL_ADDRESS: ComplexType = ComplexType {
     name: "emailAddress",
@@ -35,8 +38,11 @@ pub(super) static ITEM_BODY: ComplexType = ComplexType {
     ],
 };
 
-pub(super) static ATTACHMENT_TYPE: EnumType =
-    EnumType { name: "attachmentType", members: &[("file", 0), ("item", 1), ("reference", 2)] };
+pub(super) static ATTACHMENT_TYPE: EnumType = EnumType {
+    name: "attachmentType",
+    members: &[("file", 0), ("item", 1), ("reference", 2)],
+    published: Published::Always,
+};
 
 /// What an upload session is asked for with.
 pub(super) static ATTACHMENT_ITEM: ComplexType = ComplexType {
@@ -56,7 +62,7 @@ pub(super) static UPLOAD_SESSION: ComplexType = ComplexType {
     name: "uploadSession",
     properties: &[
         Property::date_time("expirationDateTime"),
-        Property::string("nextExpectedRanges").many(),
+        Property::string("nextExpectedRanges").many_nullable(),
         Property::string("uploadUrl"),
     ],
 };
@@ -112,7 +118,7 @@ pub(super) static ABSTRACTS: &[AbstractType] = &[
         open: false,
         properties: &[
             Property::string("changeKey"),
-            Property::string("categories").many(),
+            Property::string("categories").many_nullable(),
             Property::date_time("createdDateTime"),
             Property::date_time("lastModifiedDateTime"),
         ],

@@ -58,7 +58,7 @@ entity! {
         Property::string("usageLocation").filterable().on_request() => Source::Null;
         Property::boolean("accountEnabled").filterable().on_request() => YES;
         Property::boolean("onPremisesSyncEnabled").filterable().on_request() => Source::Null;
-        Property::string("imAddresses").many().filterable().on_request() => EMPTY;
+        Property::string("imAddresses").many_nullable().filterable().on_request() => EMPTY;
         Property::string("otherMails").many().filterable().on_request() => EMPTY;
         Property::string("proxyAddresses").many().filterable().on_request() => EMPTY;
         Property::string("userType").filterable().on_request()

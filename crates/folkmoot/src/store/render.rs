@@ -159,7 +159,7 @@ impl Program {
                 let kind = program.column("t0.kind".into());
                 program.field("@odata.type", Shape::Kind(kind, &entity.edm));
             } else if typed || full {
-                let ty = format!("\"#{}.{}\"", MODEL.namespace, entity.edm.name);
+                let ty = format!("\"#{}\"", MODEL.qualified(entity.edm.name));
                 program.field("@odata.type", Shape::Constant(ty.into()));
             }
         }

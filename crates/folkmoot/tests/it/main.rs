@@ -14,6 +14,7 @@ mod clients;
 mod conversations;
 mod coverage;
 mod crash;
+mod description;
 mod directory;
 mod ephemeral;
 mod examples;

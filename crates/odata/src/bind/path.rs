@@ -153,7 +153,10 @@ impl Walk {
         // What is not of the protocol has its own namespace in its name.
         let own = |it: &&Navigation| qualified && it.published == Published::Never;
         let navigation = self.model.navigation(entity, name).filter(|_| plain);
-        if let Some(navigation) = navigation.or(entity.navigation(&segment.name).filter(own)) {
+        // A navigation of ours is described as a function: its namespace goes before its name.
+        let function = self.model.own_name(&segment.name).and_then(|it| entity.navigation(it));
+        let function = || entity.navigation(&segment.name).or(function).filter(own);
+        if let Some(navigation) = navigation.or_else(function) {
             let target = (navigation.target)();
             let many = navigation.collection;
             self.at = if many { At::Collection(target) } else { At::Entity(target) };
