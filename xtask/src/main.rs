@@ -88,6 +88,9 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     run_with(root, "cargo", &["test", "--package", "folkmoot"], &environment)?;
     run_with(root, clients[0], &clients[1..], &environment)?;
     if long {
+        let fuzz = [&clients[1..], &[FUZZ_SECONDS]].concat();
+        run(root, clients[0], &fuzz)?;
+        run_with(root, clients[0], &fuzz, &environment)?;
         let mails = mails(root)?;
         let environment = [environment[0], ("FOLKMOOT_TEST_MAILS", &*mails.to_string_lossy())];
         let tests =
@@ -96,6 +99,9 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// How long schemathesis goes on at each store in the long form.
+const FUZZ_SECONDS: &str = "600";
 
 /// The folder of real mails, fetched from the registry of npm where it is not there yet.
 fn mails(root: &Path) -> anyhow::Result<PathBuf> {

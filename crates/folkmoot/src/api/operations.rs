@@ -250,7 +250,7 @@ operations! {
     ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
     ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
     ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served, Page;
-    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Served, Page;
+    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, NotOffered, Page;
     ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered, Page;
 
     ListConversations: GET "group/conversations", READ, READ, Served, Page;
