@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Runs the README's program and all stories against ephemeral servers of the program that is given:
-# clients/run.sh PATH_TO_FOLKMOOT
+# Runs the README's program, all stories and schemathesis against ephemeral servers of the program that is
+# given: clients/run.sh PATH_TO_FOLKMOOT [SECONDS]
+# SECONDS is how long schemathesis goes on. Without it, it is short, with the seed in FOLKMOOT_SEED,
+# or 1.
 # Where FOLKMOOT_TEST_POSTGRES is the address of a PostgreSQL, such as postgres://folkmoot@127.0.0.1:5432,
-# it runs the stories alone, against a durable server on a database that it makes there and drops.
+# it runs the stories alone, against a durable server on a database that it makes there and drops; and
+# schemathesis, if it has SECONDS.
 # The libraries are kept below ${FOLKMOOT_CACHE:-$HOME/.cache/folkmoot}/clients, one folder for each
 # state of the files that pin them.
 set -euo pipefail
@@ -12,8 +15,9 @@ fail() {
     exit 1
 }
 
-[ $# -eq 1 ] || fail "usage: clients/run.sh PATH_TO_FOLKMOOT"
+[ $# -eq 1 ] || [ $# -eq 2 ] || fail "usage: clients/run.sh PATH_TO_FOLKMOOT [SECONDS]"
 binary=$1
+seconds=${2:-}
 [ -x "$binary" ] || fail "'$binary' is not a program"
 postgres=${FOLKMOOT_TEST_POSTGRES:-}
 for tool in python3 node npm git ${postgres:+psql}; do
@@ -72,10 +76,17 @@ provide() {
     fi
 }
 
+install_pinned() {
+    python3 -m venv "$2" &&
+        "$2/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$1/requirements.txt"
+}
+
 install_python() {
-    python3 -m venv "$1" &&
-        "$1/bin/python" -m pip install --quiet --disable-pip-version-check \
-            --requirement "$here/python/requirements.txt"
+    install_pinned "$here/python" "$1"
+}
+
+install_schemathesis() {
+    install_pinned "$here/schemathesis" "$1"
 }
 
 # From the files of the folder $1 into the folder $2.
@@ -95,7 +106,9 @@ install_odata2ts() {
 python=$cache/python-$(key python3 "$here/python/requirements.txt")
 javascript=$cache/javascript-$(key node "$here/javascript/package-lock.json")
 odata2ts=$cache/odata2ts-$(key node "$here/odata2ts/package-lock.json")
+schemathesis=$cache/schemathesis-$(key python3 "$here/schemathesis/requirements.txt")
 provide "$python" install_python
+provide "$schemathesis" install_schemathesis
 provide "$javascript" install_javascript
 provide "$odata2ts" install_odata2ts
 
@@ -122,6 +135,34 @@ run_readme() {
     *"'topic': 'Lunch'"*"At noon?"*) echo "README: its program prints what it posted" ;;
     *) fail "the README's program printed '$printed'" ;;
     esac
+}
+
+# Whether a description is one, by the validator's own word: that of a strict server and of the other.
+validate() {
+    local described=$work/openapi${1:-}.json
+    "$python/bin/python" -c 'import sys, requests; print(requests.get(sys.argv[1]).text)' "$url/openapi.json" \
+        >"$described" && "$schemathesis/bin/python" -m openapi_spec_validator "$described"
+}
+
+# All that the description offers is asked, well and badly, and every answer held against it. In the short
+# form, what is reached by two ways is asked by the shorter one.
+fuzz() {
+    local extent=(--max-examples 3 --exclude-path-regex '/conversations/\{conversation-id\}/threads/\{')
+    local seed=${FOLKMOOT_SEED:-1}
+    if [ -n "$seconds" ]; then
+        extent=(--max-time "$seconds")
+        seed=${FOLKMOOT_SEED:-$RANDOM}
+    fi
+    echo "schemathesis: seed $seed, ${seconds:-a short run}"
+    # It writes beside its configuration. Its messages show a call as curl, without the token.
+    cp -r "$here/schemathesis" "$work/schemathesis"
+    (cd "$work/schemathesis" && "$schemathesis/bin/python" \
+        -c 'from schemathesis.cli import schemathesis; schemathesis()' --no-color run "$url/openapi.json" --seed "$seed" \
+        --phases coverage,fuzzing --warnings off "${extent[@]}" >"$work/schemathesis.log" 2>&1) || {
+        cat "$work/schemathesis.log"
+        return 1
+    }
+    sed -n 's/^ *\([0-9]* generated\)/schemathesis: \1/p' "$work/schemathesis.log"
 }
 
 if [ -n "$postgres" ]; then
@@ -164,5 +205,13 @@ failed=()
 "$python/bin/python" "$here/python/story.py" || failed+=(python)
 node "$work/javascript/story.mjs" || failed+=(javascript)
 run_odata2ts || failed+=(odata2ts)
+if [ -z "$postgres" ] || [ -n "$seconds" ]; then
+    validate || failed+=(description)
+    fuzz || failed+=(schemathesis)
+fi
+if [ -z "$postgres" ]; then
+    serve "$work/strict" --ephemeral --strict-graph
+    validate -strict || failed+=(description)
+fi
 kill -0 "${servers[@]}" 2>/dev/null || fail "the server has ended by itself"
-[ ${#failed[@]} -eq 0 ] || fail "failed against $url: ${failed[*]}"
+[ ${#failed[@]} -eq 0 ] || fail "failed: ${failed[*]}"

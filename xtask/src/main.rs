@@ -32,7 +32,7 @@ struct Cli {
 enum Task {
     /// Run every check and every test, and bring what they need
     Test {
-        /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and the real clients
+        /// Leave out PostgreSQL, and what needs packages from a registry: cargo-deny and what is in clients
         #[arg(long)]
         quick: bool,
         /// Also what takes minutes more: real mails, from the registry of npm, searched on both stores
@@ -74,7 +74,7 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     run_with(root, "cargo", &["test", "--workspace"], &recorded)?;
     coverage::check(root, &record)?;
     if quick {
-        println!("\n== left out: PostgreSQL, cargo deny, and the clients in clients/");
+        println!("\n== left out: PostgreSQL, cargo deny, and what is in clients/");
         return Ok(());
     }
     deny(root)?;
@@ -88,6 +88,9 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     run_with(root, "cargo", &["test", "--package", "folkmoot"], &environment)?;
     run_with(root, clients[0], &clients[1..], &environment)?;
     if long {
+        let fuzz = [&clients[1..], &[FUZZ_SECONDS]].concat();
+        run(root, clients[0], &fuzz)?;
+        run_with(root, clients[0], &fuzz, &environment)?;
         let mails = mails(root)?;
         let environment = [environment[0], ("FOLKMOOT_TEST_MAILS", &*mails.to_string_lossy())];
         let tests =
@@ -96,6 +99,9 @@ fn test(root: &Path, quick: bool, long: bool) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// How long schemathesis goes on at each store in the long form.
+const FUZZ_SECONDS: &str = "600";
 
 /// The folder of real mails, fetched from the registry of npm where it is not there yet.
 fn mails(root: &Path) -> anyhow::Result<PathBuf> {

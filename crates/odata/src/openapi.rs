@@ -110,7 +110,10 @@ fn entity(model: &Model, ty: &EntityType) -> Vec<(&'static str, Value)> {
     for derived in ty.derived {
         // One that is declared on its own is described there.
         if !model.entities.iter().any(|it| it.name == derived.name) {
-            schemas.push((derived.name, object(members(model, ty, Some(derived.name)), ty.open)));
+            let mut members = members(model, ty, Some(derived.name));
+            let named = json!({"const": format!("#{}", model.qualified(derived.name))});
+            members.insert("@odata.type".to_owned(), named);
+            schemas.push((derived.name, object(members, ty.open)));
         }
     }
     schemas
@@ -134,16 +137,26 @@ fn properties<'p>(
     model: &Model,
     properties: impl Iterator<Item = &'p Property>,
 ) -> Map<String, Value> {
-    let schema = |it: &Property| value(model, it.ty, it.collection, it.nullable);
+    let schema = |it: &Property| {
+        let schema = value(model, it.ty, it.collection, it.nullable);
+        if it.computed { read_only(schema) } else { schema }
+    };
     properties.map(|it| (it.name.to_owned(), schema(it))).collect()
+}
+
+/// What stands in answers alone, though a request may repeat it.
+fn read_only(mut schema: Value) -> Value {
+    schema["readOnly"] = json!(true);
+    schema
 }
 
 fn navigation(model: &Model, navigation: &Navigation) -> Value {
     let target = reference(model, (navigation.target)().name);
-    match navigation.collection {
+    let schema = match navigation.collection {
         true => json!({"type": "array", "items": target}),
         false => json!({"anyOf": [target, {"type": "null"}]}),
-    }
+    };
+    if navigation.insertable { schema } else { read_only(schema) }
 }
 
 fn object(properties: Map<String, Value>, open: bool) -> Value {

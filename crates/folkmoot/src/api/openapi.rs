@@ -76,6 +76,8 @@ fn document(strict: bool) -> Value {
             Place::new(model, beta, row, prefix, tail, strict).put(&mut paths);
         }
     }
+    paths.insert("/$batch".to_owned(), batch());
+    tags.push("batch");
     let tags: Vec<_> = tags.into_iter().map(|it| json!({"name": it})).collect();
     json!({
         "openapi": "3.1.0",
@@ -103,6 +105,65 @@ fn document(strict: bool) -> Value {
             }},
         },
     })
+}
+
+/// `$batch`, which is no row of the table: each request in it is one.
+fn batch() -> Value {
+    let text = json!({"type": "string"});
+    let headers = json!({"type": "object", "additionalProperties": text});
+    let request = json!({
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "minLength": 1},
+            "method": {"type": "string", "enum": ["GET", "POST", "PATCH", "DELETE"]},
+            "url": {"type": "string", "minLength": 1},
+            "headers": headers,
+            "body": {},
+            "dependsOn": {"type": "array", "items": text},
+        },
+        "required": ["id", "method", "url"],
+    });
+    let requests =
+        json!({"type": "array", "items": request, "minItems": 1, "maxItems": limits::BATCH_MAX});
+    let asked = json!({
+        "type": "object", "properties": {"requests": requests}, "required": ["requests"],
+    });
+    let response = json!({
+        "type": "object",
+        "properties": {
+            "id": text,
+            "status": {"type": "integer", "minimum": 200, "maximum": 599},
+            "headers": headers,
+            "body": {},
+        },
+        "required": ["id", "status", "headers"],
+        "additionalProperties": false,
+    });
+    let answered = json!({
+        "type": "object",
+        "properties": {"responses": {"type": "array", "items": response}},
+        "required": ["responses"],
+        "additionalProperties": false,
+    });
+    let mut responses = refusals(false);
+    let content = json!({JSON: {"schema": answered}});
+    responses.insert("200".to_owned(), json!({"description": "OK", "content": content}));
+    json!({"post": {
+        "operationId": "Batch",
+        "summary": "Several requests in one, each answered as if it had come alone",
+        "tags": ["batch"],
+        "requestBody": {"required": true, "content": {JSON: {"schema": asked}}},
+        "responses": responses,
+    }})
+}
+
+/// What an operation answers when it was refused; `unserved` where it may be what real Graph does not
+/// serve either.
+fn refusals(unserved: bool) -> Map<String, Value> {
+    let statuses = [("4XX", true), ("500", true), ("501", unserved), ("503", true)];
+    let refusal = json!({"$ref": "#/components/responses/error"});
+    let may_be = statuses.into_iter().filter(|(_, may_be)| *may_be);
+    may_be.map(|(status, _)| (status.to_owned(), refusal.clone())).collect()
 }
 
 fn all_schemas(model: &Model) -> Map<String, Value> {
@@ -149,7 +210,7 @@ fn shared_parameters() -> Value {
         let text = json!({"type": "string"});
         json!({"name": name, "in": "header", "schema": text, "description": description})
     };
-    let text = json!({"type": "string"});
+    let some = json!({"type": "string", "minLength": 1});
     let at_least = |minimum: u64| json!({"type": "integer", "minimum": minimum});
     let mut skip = at_least(0);
     skip["maximum"] = json!(limits::SKIP_MAX);
@@ -157,9 +218,9 @@ fn shared_parameters() -> Value {
         "top": query("$top", at_least(1), "How many a page holds."),
         "skip": query("$skip", skip, "How many to leave out at the start."),
         "count": query("$count", json!({"type": "boolean"}), "Whether to say how many there are in all."),
-        "filter": query("$filter", text.clone(), "Which entities, such as `startswith(displayName,'A')`."),
-        "search": query("$search", text.clone(), "Words to look for, such as `\"displayName:reader\"`."),
-        "id": {"name": "$id", "in": "query", "required": true, "schema": text,
+        "filter": query("$filter", some.clone(), "Which entities, such as `startswith(displayName,'A')`."),
+        "search": query("$search", some.clone(), "Words to look for, such as `\"displayName:reader\"`."),
+        "id": {"name": "$id", "in": "query", "required": true, "schema": some,
             "description": "The address of what is taken out of the list."},
         "prefer": header("Prefer", "Preferences, such as `return=minimal` or `odata.maxpagesize=5`."),
         "if-match": header("If-Match", "The ETag that what is changed must have."),
@@ -314,17 +375,22 @@ impl Place {
         if let Some(action) = self.action {
             return (!action.parameters.is_empty()).then(|| arguments(self.model, action));
         }
-        let entity = reference(self.model, self.entity.name);
+        let mut entity = reference(self.model, self.entity.name);
+        let needed = needed(self.entity.name);
+        if row.method == Method::POST && !needed.is_empty() {
+            entity["required"] = json!(needed);
+        }
         let link = json!({"$ref": "#/components/schemas/odata.reference"});
         Some(match row.success {
-            Success::NoContent => link,
+            Success::NoContent | Success::Never => link,
             Success::Added => json!({"anyOf": [link, entity]}),
             _ => entity,
         })
     }
 
     fn responses(&self) -> Value {
-        let mut responses = Map::new();
+        let unserved = [Asked::Filter, Asked::OrderBy].into_iter().any(|it| self.refuses(it));
+        let mut responses = refusals(unserved);
         for status in self.row.success.statuses() {
             let mut response =
                 json!({"description": status.canonical_reason().unwrap_or_default()});
@@ -335,9 +401,6 @@ impl Place {
         }
         if self.row.method == Method::GET {
             responses.insert("304".to_owned(), json!({"description": "The client has it already"}));
-        }
-        for refused in ["4XX", "5XX"] {
-            responses.insert(refused.to_owned(), json!({"$ref": "#/components/responses/error"}));
         }
         Value::Object(responses)
     }
@@ -422,6 +485,17 @@ impl Place {
     fn expandable(&self) -> Vec<String> {
         let known = self.entity.navigations.iter().filter(|it| self.model.knows(it.published));
         known.filter(|it| it.expandable).map(|it| it.name.to_owned()).collect()
+    }
+}
+
+/// What a new entity of this type does not go without.
+fn needed(entity: &str) -> &'static [&'static str] {
+    match entity {
+        "group" => &["displayName", "mailNickname"],
+        "attachment" => &["@odata.type", "name"],
+        "openTypeExtension" => &["extensionName"],
+        "mention" => &["mentioned"],
+        _ => &[],
     }
 }
 

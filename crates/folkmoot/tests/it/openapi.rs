@@ -58,10 +58,14 @@ fn every_row_of_the_table_is_in_it_and_nothing_else() {
         // The last part of an operation's id is the name of its row.
         let name =
             |it: &Value| it["operationId"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
-        let named: BTreeSet<_> = operations(&document).iter().map(|it| name(&it.2)).collect();
+        let mut named: BTreeSet<_> = operations(&document).iter().map(|it| name(&it.2)).collect();
+        assert!(named.remove("Batch"), "it is no row: each request in it is one");
         let offered = |it: &&(String, String, String)| !strict || it.2 != "not offered";
         assert_eq!(named.len(), rows().iter().filter(offered).count());
         for (path, method, operation) in operations(&document) {
+            if path == "/$batch" {
+                continue;
+            }
             let literal: Vec<_> =
                 path.split('/').skip(1).filter(|it| !it.starts_with('{')).collect();
             let end = literal.last().unwrap().to_string();
@@ -145,6 +149,9 @@ fn fault(document: &Value, schema: &Value, value: &Value, at: &str) -> Option<St
     if !kinds.contains(&kind) {
         return Some(format!("{at} is {value}, and not {kinds:?}"));
     }
+    if schema.get("const").is_some_and(|it| it != value) {
+        return Some(format!("{at} is {value}"));
+    }
     if schema.get("enum").is_some_and(|it| !it.as_array().unwrap().contains(value)) {
         return Some(format!("{at} is {value}"));
     }
@@ -196,4 +203,108 @@ fn answers_are_as_it_says() {
         asked += 1;
     }
     assert!(asked > 40, "{asked}");
+}
+
+#[test]
+fn a_batch_is_answered_as_it_says() {
+    let world = World::new(&[]);
+    let document = document(&world.server);
+    let operation = &document["paths"]["/$batch"]["post"];
+    let schema = "/content/application~1json/schema";
+    let asked = operation["requestBody"].pointer(schema).unwrap();
+    let batch = json!({"requests": [
+        {"id": "1", "method": "GET", "url": "/me"},
+        {"id": "2", "method": "DELETE", "url": "/groups/none", "dependsOn": ["1"]},
+    ]});
+    assert_eq!(fault(&document, asked, &batch, ""), None);
+    let answer = world.ada.post("/v1.0/$batch", &batch).ok();
+    let answered = operation["responses"]["200"].pointer(schema).unwrap();
+    assert_eq!(fault(&document, answered, &answer, ""), None);
+}
+
+#[test]
+fn what_it_calls_required_is_needed_and_what_it_calls_read_only_is_not_looked_at() {
+    let world = World::new(&[]);
+    let post = format!("/v1.0{}", world.place().post_path());
+    let post = &post[..];
+    let cases = [
+        (
+            "/groups",
+            "/v1.0".to_owned(),
+            json!({"displayName": "A", "mailNickname": "a-group",
+            "mailEnabled": true, "securityEnabled": false, "groupTypes": ["Unified"]}),
+        ),
+        (
+            "attachments",
+            post.to_owned(),
+            json!({"@odata.type": "#microsoft.graph.fileAttachment",
+            "name": "a", "contentBytes": ""}),
+        ),
+        (
+            "extensions",
+            post.to_owned(),
+            json!({"@odata.type": "microsoft.graph.openTypeExtension", "extensionName": "a"}),
+        ),
+        (
+            "mentions",
+            post.replace("/v1.0", "/beta"),
+            json!({"mentioned": {"name": "Bo", "address": "bo@example.org"}}),
+        ),
+    ];
+    let document = document(&world.server);
+    for (list, below, body) in cases {
+        let operation = operations(&document).into_iter().find(|(path, method, _)| {
+            method == "POST"
+                && path.ends_with(list)
+                && (list == "/groups" || path.contains("post-id"))
+        });
+        let schema = operation.unwrap().2["requestBody"]
+            .pointer("/content/application~1json/schema")
+            .cloned()
+            .unwrap();
+        let path = format!("{below}/{}", list.trim_start_matches('/'));
+        let required = schema["required"].as_array().unwrap();
+        for name in required {
+            let mut without = body.clone();
+            without.as_object_mut().unwrap().remove(name.as_str().unwrap()).unwrap();
+            let status = world.ada.post(&path, &without).status;
+            assert_eq!(status, 400, "{path} without {name}");
+        }
+        let mut with_more = body;
+        let properties =
+            document.pointer(&schema["$ref"].as_str().unwrap()[1..]).unwrap().get("properties");
+        let properties = properties.and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            if property["readOnly"] == true && property["type"] == json!(["string", "null"]) {
+                with_more[name] = json!("whatever");
+            }
+        }
+        assert_eq!(world.ada.post(&path, &with_more).status, 201, "{path} {with_more}");
+    }
+}
+
+#[test]
+fn a_501_is_declared_where_strict_mode_gives_one_and_nowhere_else() {
+    for (args, strict) in [(&[][..], false), (&["--strict-graph"], true)] {
+        let world = World::new(args);
+        let place = world.place();
+        let document = document(&world.server);
+        let mut declared = 0;
+        for (template, method, operation) in operations(&document) {
+            assert!(operation["responses"].get("5XX").is_none(), "{method} {template}");
+            let path = template
+                .replace("{group-id}", &place.group)
+                .replace("{conversation-id}", &place.conversation)
+                .replace("{conversationThread-id}", &place.thread);
+            if method != "GET" || path.contains('{') {
+                continue;
+            }
+            let asks = ["$filter=id%20ne%20null", "$orderby=id"];
+            let answers = |it| world.ada.get(&format!("/v1.0{path}?{it}")).status == 501;
+            let is_declared = operation["responses"].get("501").is_some();
+            assert_eq!(asks.into_iter().any(answers), is_declared, "{path}");
+            declared += usize::from(is_declared);
+        }
+        assert_eq!(declared > 0, strict);
+    }
 }
