@@ -39,4 +39,5 @@ mod tls;
 mod tokens;
 mod unseen;
 mod uploads;
+mod walk;
 mod wire;
