@@ -81,7 +81,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
-        let (server, _, eve) = Server::with_two_tenants();
+        Stage::on(Server::with_two_tenants())
+    }
+
+    /// On a server with two tenants, and a user of the second one.
+    pub(crate) fn on((server, _, eve): (Server, Client, Client)) -> Stage {
         let mint = Mint::of(&server, &eve);
         let all = permissions();
         let all: Vec<_> = all.iter().map(String::as_str).collect();
