@@ -40,7 +40,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::access::Caller;
 use crate::api::error::{About, Error};
-use crate::api::operations::{Row, Strict};
+use crate::api::operations::{Operation, Row, Strict};
 use crate::api::prefer::Prefer;
 use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
@@ -346,13 +346,9 @@ fn permitted(
         return Err(Error::NotForApps);
     }
     let needed = row.needed(app);
-    // With `User.Read` a user reads of users themself alone.
-    let own = path.root.singleton
-        || matches!((path.steps.first(), caller.user), (Some(Step::Key(key)), Some(user)) if ids::parse(key) == Some(user.0));
-    let of_users = path.root.name == "users";
-    let needed = match (of_users, own) {
-        (true, true) => needed.with(Scope::UserRead),
-        (true, false) => needed.without(Scope::UserRead),
+    let needed = of_users(row.shape, is_own(caller, path), needed);
+    let needed = match row.operation {
+        Operation::GetUser if is_own(caller, path) => needed.with(Scope::UserRead),
         _ => needed,
     };
     // An application that asks for /me hears that it has no user, whatever its roles.
@@ -361,6 +357,24 @@ fn permitted(
         admit(caller, needed)?;
     }
     Ok(row)
+}
+
+/// Whether a path leads to the calling user, or to what hangs on them, and no further.
+fn is_own(caller: &Caller, path: &Path) -> bool {
+    let is_root = match (path.root.name, path.steps.first(), caller.user) {
+        ("me", _, _) => true,
+        ("users", Some(Step::Key(key)), Some(user)) => ids::parse(key) == Some(user.0),
+        _ => false,
+    };
+    let navigations = path.steps.iter().filter(|it| matches!(it, Step::Navigation(_)));
+    is_root && navigations.count() <= 1
+}
+
+/// What is needed of `needed` for something of this shape: `User.Read` is enough for what is the caller's own,
+/// and of others opens nothing.
+fn of_users(shape: &str, own: bool, needed: Scopes) -> Scopes {
+    let of_another = !own && (shape == "user" || shape.starts_with("user/"));
+    if of_another { needed.without(Scope::UserRead) } else { needed }
 }
 
 /// The model of the version that a root is of.
@@ -375,7 +389,12 @@ pub(super) fn model_of(root: &str, strict: bool) -> &'static Model {
 
 /// Whether the caller may follow what `$expand` or a lambda shows: their scopes must be enough for a GET of
 /// the same navigation, and strict mode must offer it to them.
-fn may_follow(ctx: &Ctx, from: &EntityType, navigation: &Navigation) -> Result<(), Error> {
+fn may_follow(
+    ctx: &Ctx,
+    path: &Path,
+    from: &EntityType,
+    navigation: &Navigation,
+) -> Result<(), Error> {
     let shape = format!("{}/{}", from.name, navigation.name);
     let Some(row) = operations::rows(&shape).find(|it| it.method == Method::GET) else {
         return Ok(());
@@ -384,7 +403,8 @@ fn may_follow(ctx: &Ctx, from: &EntityType, navigation: &Navigation) -> Result<(
     if ctx.is_strict() && app && row.strict == Strict::NotToApps {
         return Err(Error::NotForApps);
     }
-    admit(ctx.caller(), row.needed(app))
+    let own = path.is_single() && is_own(ctx.caller(), path);
+    admit(ctx.caller(), of_users(&shape, own, row.needed(app)))
 }
 
 /// Refuses a caller who has none of these scopes or roles.

@@ -358,6 +358,7 @@ impl Place {
             "parameters": self.parameters(),
             "responses": self.responses(),
             "x-folkmoot-permissions": {"delegated": names(false), "application": names(true)},
+            "x-folkmoot-who": self.row.who.words(),
             "x-folkmoot-graph": graph,
         });
         if let Some(schema) = self.body() {

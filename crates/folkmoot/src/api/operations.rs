@@ -25,6 +25,47 @@ pub(crate) enum Strict {
     NotOffered,
 }
 
+/// Which users of the tenant may do something, if their scopes are enough. Applications with the role may do
+/// it in every group.
+///
+/// It is decided in `access.rs` and `service`, from the group and the caller's place in it. Said here it is
+/// for documents, and `tests/it/walk.rs` asks every operation whether it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Everybody; of hidden members and owners they see none.
+    Anybody,
+    /// Who may read the group's content: everybody where it is public, members and owners elsewhere.
+    Reader,
+    /// Members who may read its content.
+    Member,
+    /// Who may post: readers whom neither the lists of senders nor the group's options keep out.
+    Writer,
+    /// Owners, and who has written what it is about, all of it, while they may post.
+    Author,
+    /// Owners.
+    Owner,
+    /// Owners, and for themself whoever finds the group public.
+    OwnerOrJoiner,
+    /// Owners, and for themself whoever is on the list.
+    OwnerOrLeaver,
+}
+
+impl Who {
+    /// In the words of documents.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Who::Anybody => "anybody",
+            Who::Reader => "readers",
+            Who::Member => "members",
+            Who::Writer => "writers",
+            Who::Author => "its author, owners",
+            Who::Owner => "owners",
+            Who::OwnerOrJoiner => "owners, joiners",
+            Who::OwnerOrLeaver => "owners, leavers",
+        }
+    }
+}
+
 /// What an operation answers when all went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Success {
@@ -84,6 +125,8 @@ pub(crate) struct Row {
     pub(crate) delegated: Scopes,
     /// Roles of an application's token, any of which is enough; none: not for applications.
     pub(crate) application: Scopes,
+    /// Which users may do it, their scopes being enough.
+    pub(crate) who: Who,
     /// What strict mode answers.
     pub(crate) strict: Strict,
     /// What the answer is when all went well.
@@ -105,7 +148,7 @@ impl Row {
 }
 
 macro_rules! operations {
-    ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $strict:ident, $success:ident;)*) => {
+    ($($operation:ident: $method:ident $shape:literal, $delegated:ident, $application:ident, $who:ident, $strict:ident, $success:ident;)*) => {
         /// What a request asks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation {
@@ -120,6 +163,7 @@ macro_rules! operations {
                 shape: $shape,
                 delegated: $delegated,
                 application: $application,
+                who: Who::$who,
                 strict: Strict::$strict,
                 success: Success::$success,
             },)*
@@ -150,7 +194,8 @@ const GROUPS: Scopes = any(&[
 const GROUP_CREATE: Scopes = any(&[GroupReadWriteAll, DirectoryReadWriteAll]);
 const GROUP_CREATE_APP: Scopes = any(&[GroupCreate, GroupReadWriteAll, DirectoryReadWriteAll]);
 const GROUP_WRITE: Scopes = any(&[GroupReadWriteAll]);
-const SENDERS: Scopes = any(&[GroupReadAll, GroupReadWriteAll]);
+/// What the narrower scopes of conversations do not reach: who may send, and what programs keep with posts.
+const GROUP_READ: Scopes = any(&[GroupReadAll, GroupReadWriteAll]);
 const DIRECTORY: Scopes = any(&[
     UserReadBasicAll,
     UserReadAll,
@@ -170,11 +215,25 @@ const MEMBERS: Scopes = any(&[
     DirectoryReadAll,
     DirectoryReadWriteAll,
 ]);
+const OWNERS: Scopes = any(&[
+    GroupMemberReadAll,
+    GroupMemberReadWriteAll,
+    GroupReadAll,
+    GroupReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
 const MEMBERS_WRITE: Scopes =
     any(&[GroupMemberReadWriteAll, GroupReadWriteAll, DirectoryReadWriteAll]);
 const OWNERS_WRITE: Scopes = any(&[GroupReadWriteAll, DirectoryReadWriteAll]);
-const ME: Scopes =
-    any(&[UserRead, UserReadBasicAll, UserReadAll, UserReadWriteAll, DirectoryReadAll]);
+const ME: Scopes = any(&[
+    UserRead,
+    UserReadBasicAll,
+    UserReadAll,
+    UserReadWriteAll,
+    DirectoryReadAll,
+    DirectoryReadWriteAll,
+]);
 const USERS: Scopes = any(&[
     UserReadBasicAll,
     UserReadAll,
@@ -204,123 +263,123 @@ const MEMBER_OF_APP: Scopes = any(&[
 const TEAMS: Scopes = any(&[TeamReadBasicAll, GroupReadAll, GroupReadWriteAll]);
 
 operations! {
-    ListGroups: GET "groups", GROUPS, GROUPS, Served, Page;
-    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Served, Created;
-    GetGroup: GET "group", GROUPS, GROUPS, Served, Entity;
-    UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Served, Changed;
-    ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Served, Nothing;
-    SubscribeByMail: POST "group/subscribeByMail", GROUP_WRITE, NOBODY, Served, Nothing;
-    UnsubscribeByMail: POST "group/unsubscribeByMail", GROUP_WRITE, GROUP_WRITE, Served, Nothing;
-    AddFavorite: POST "group/addFavorite", GROUP_WRITE, NOBODY, Served, Nothing;
-    RemoveFavorite: POST "group/removeFavorite", GROUP_WRITE, NOBODY, Served, Nothing;
-    DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Served, NoContent;
-    ListGroupMemberOf: GET "group/memberOf", GROUPS, GROUPS, Served, Page;
-    ListMembers: GET "group/members", MEMBERS, MEMBERS, Served, Page;
-    ListMemberReferences: GET "group/members/$ref", MEMBERS, MEMBERS, NotOffered, References;
-    PostMember: POST "group/members", MEMBERS_WRITE, MEMBERS_WRITE, Served, Never;
-    AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
-    RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
-    RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, Served, NoContent;
-    ListOwners: GET "group/owners", MEMBERS, MEMBERS, Served, Page;
-    ListOwnerReferences: GET "group/owners/$ref", MEMBERS, MEMBERS, NotOffered, References;
-    PostOwner: POST "group/owners", OWNERS_WRITE, OWNERS_WRITE, Served, Never;
-    AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
-    RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
-    RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Served, NoContent;
-    ListAcceptedSenders: GET "group/acceptedSenders", SENDERS, SENDERS, NotToApps, Page;
-    ListAcceptedSenderReferences: GET "group/acceptedSenders/$ref", SENDERS, SENDERS, NotOffered, References;
-    PostAcceptedSender: POST "group/acceptedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps, Never;
-    AddAcceptedSender: POST "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    RemoveAcceptedSender: DELETE "group/acceptedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    RemoveAcceptedSenderById: DELETE "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    ListRejectedSenders: GET "group/rejectedSenders", SENDERS, SENDERS, NotToApps, Page;
-    ListRejectedSenderReferences: GET "group/rejectedSenders/$ref", SENDERS, SENDERS, NotOffered, References;
-    PostRejectedSender: POST "group/rejectedSenders", GROUP_WRITE, GROUP_WRITE, NotToApps, Never;
-    AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, NotToApps, NoContent;
-    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Served, Page;
+    ListGroups: GET "groups", GROUPS, GROUPS, Anybody, Served, Page;
+    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Anybody, Served, Created;
+    GetGroup: GET "group", GROUPS, GROUPS, Anybody, Served, Entity;
+    UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Owner, Served, Changed;
+    ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Reader, Served, Nothing;
+    SubscribeByMail: POST "group/subscribeByMail", GROUP_WRITE, NOBODY, Member, Served, Nothing;
+    UnsubscribeByMail: POST "group/unsubscribeByMail", GROUP_WRITE, GROUP_WRITE, Member, Served, Nothing;
+    AddFavorite: POST "group/addFavorite", GROUP_WRITE, NOBODY, Reader, Served, Nothing;
+    RemoveFavorite: POST "group/removeFavorite", GROUP_WRITE, NOBODY, Reader, Served, Nothing;
+    DeleteGroup: DELETE "group", GROUP_WRITE, GROUP_WRITE, Owner, Served, NoContent;
+    ListGroupMemberOf: GET "group/memberOf", GROUPS, GROUPS, Anybody, Served, Page;
+    ListMembers: GET "group/members", MEMBERS, MEMBERS, Anybody, Served, Page;
+    ListMemberReferences: GET "group/members/$ref", MEMBERS, MEMBERS, Anybody, NotOffered, References;
+    PostMember: POST "group/members", MEMBERS_WRITE, MEMBERS_WRITE, Anybody, Served, Never;
+    AddMember: POST "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, OwnerOrJoiner, Served, NoContent;
+    RemoveMember: DELETE "group/members/{}/$ref", MEMBERS_WRITE, MEMBERS_WRITE, OwnerOrLeaver, Served, NoContent;
+    RemoveMemberById: DELETE "group/members/$ref", MEMBERS_WRITE, MEMBERS_WRITE, OwnerOrLeaver, Served, NoContent;
+    ListOwners: GET "group/owners", OWNERS, OWNERS, Anybody, Served, Page;
+    ListOwnerReferences: GET "group/owners/$ref", OWNERS, OWNERS, Anybody, NotOffered, References;
+    PostOwner: POST "group/owners", OWNERS_WRITE, OWNERS_WRITE, Anybody, Served, Never;
+    AddOwner: POST "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, Owner, Served, NoContent;
+    RemoveOwner: DELETE "group/owners/{}/$ref", OWNERS_WRITE, OWNERS_WRITE, OwnerOrLeaver, Served, NoContent;
+    RemoveOwnerById: DELETE "group/owners/$ref", OWNERS_WRITE, OWNERS_WRITE, OwnerOrLeaver, Served, NoContent;
+    ListAcceptedSenders: GET "group/acceptedSenders", GROUP_READ, GROUP_READ, Anybody, NotToApps, Page;
+    ListAcceptedSenderReferences: GET "group/acceptedSenders/$ref", GROUP_READ, GROUP_READ, Anybody, NotOffered, References;
+    PostAcceptedSender: POST "group/acceptedSenders", GROUP_WRITE, GROUP_WRITE, Anybody, NotToApps, Never;
+    AddAcceptedSender: POST "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    RemoveAcceptedSender: DELETE "group/acceptedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    RemoveAcceptedSenderById: DELETE "group/acceptedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    ListRejectedSenders: GET "group/rejectedSenders", GROUP_READ, GROUP_READ, Anybody, NotToApps, Page;
+    ListRejectedSenderReferences: GET "group/rejectedSenders/$ref", GROUP_READ, GROUP_READ, Anybody, NotOffered, References;
+    PostRejectedSender: POST "group/rejectedSenders", GROUP_WRITE, GROUP_WRITE, Anybody, NotToApps, Never;
+    AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Anybody, Served, Page;
 
-    GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Served, Entity;
-    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Served, Page;
-    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Served, Page;
-    GetMe: GET "me", ME, NOBODY, Served, Entity;
-    ListUsers: GET "users", USERS, USERS, Served, Page;
-    GetUser: GET "user", USERS, USERS, Served, Entity;
-    ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
-    ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Served, Page;
-    ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Served, Page;
-    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, NotOffered, Page;
-    ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, NotOffered, Page;
+    GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Anybody, Served, Entity;
+    GetDirectoryObjectsByIds: POST "directoryObjects/getByIds", DIRECTORY, DIRECTORY, Anybody, Served, Page;
+    GetUsersByIds: POST "users/getByIds", DIRECTORY, DIRECTORY, Anybody, Served, Page;
+    GetMe: GET "me", ME, NOBODY, Anybody, Served, Entity;
+    ListUsers: GET "users", USERS, USERS, Anybody, Served, Page;
+    GetUser: GET "user", USERS, USERS, Anybody, Served, Entity;
+    ListMemberOf: GET "user/memberOf", MEMBER_OF, MEMBER_OF_APP, Anybody, Served, Page;
+    ListTransitiveMemberOf: GET "user/transitiveMemberOf", MEMBER_OF, MEMBER_OF_APP, Anybody, Served, Page;
+    ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Anybody, Served, Page;
+    ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Anybody, NotOffered, Page;
+    ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, Anybody, NotOffered, Page;
 
-    ListConversations: GET "group/conversations", READ, READ, Served, Page;
-    CreateConversation: POST "group/conversations", WRITE, WRITE, NotToApps, Created;
-    AddConversation: POST "group/conversations/$ref", WRITE, WRITE, NotOffered, Added;
-    GetConversation: GET "conversation", READ, READ, Served, Entity;
-    UpdateConversation: PATCH "conversation", WRITE, WRITE, NotOffered, Entity;
-    DeleteConversation: DELETE "conversation", WRITE, WRITE, Served, NoContent;
-    MarkConversationRead: POST "conversation/folkmoot.markRead", READ, NOBODY, NotOffered, NoContent;
-    MarkConversationUnread: POST "conversation/folkmoot.markUnread", READ, NOBODY, NotOffered, NoContent;
+    ListConversations: GET "group/conversations", READ, READ, Reader, Served, Page;
+    CreateConversation: POST "group/conversations", WRITE, WRITE, Writer, NotToApps, Created;
+    AddConversation: POST "group/conversations/$ref", WRITE, WRITE, Writer, NotOffered, Added;
+    GetConversation: GET "conversation", READ, READ, Reader, Served, Entity;
+    UpdateConversation: PATCH "conversation", WRITE, WRITE, Author, NotOffered, Entity;
+    DeleteConversation: DELETE "conversation", WRITE, WRITE, Author, Served, NoContent;
+    MarkConversationRead: POST "conversation/folkmoot.markRead", READ, NOBODY, Reader, NotOffered, NoContent;
+    MarkConversationUnread: POST "conversation/folkmoot.markUnread", READ, NOBODY, Reader, NotOffered, NoContent;
 
-    ListGroupThreads: GET "group/threads", READ, READ, Served, Page;
-    CreateGroupThread: POST "group/threads", WRITE, WRITE, NotToApps, Created;
-    AddGroupThread: POST "group/threads/$ref", WRITE, WRITE, NotOffered, Created;
-    ListThreads: GET "conversation/threads", READ, READ, Served, Page;
-    CreateThread: POST "conversation/threads", WRITE, WRITE, NotToApps, Created;
-    AddThread: POST "conversation/threads/$ref", WRITE, WRITE, NotOffered, Created;
-    GetThread: GET "conversationThread", READ, READ, Served, Entity;
-    UpdateThread: PATCH "conversationThread", WRITE, WRITE, Served, Entity;
-    DeleteThread: DELETE "conversationThread", WRITE, WRITE, Served, NoContent;
-    ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, NotToApps, Accepted;
-    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, NotOffered, Accepted;
+    ListGroupThreads: GET "group/threads", READ, READ, Reader, Served, Page;
+    CreateGroupThread: POST "group/threads", WRITE, WRITE, Writer, NotToApps, Created;
+    AddGroupThread: POST "group/threads/$ref", WRITE, WRITE, Writer, NotOffered, Created;
+    ListThreads: GET "conversation/threads", READ, READ, Reader, Served, Page;
+    CreateThread: POST "conversation/threads", WRITE, WRITE, Writer, NotToApps, Created;
+    AddThread: POST "conversation/threads/$ref", WRITE, WRITE, Writer, NotOffered, Created;
+    GetThread: GET "conversationThread", READ, READ, Reader, Served, Entity;
+    UpdateThread: PATCH "conversationThread", WRITE, WRITE, Author, Served, Entity;
+    DeleteThread: DELETE "conversationThread", WRITE, WRITE, Author, Served, NoContent;
+    ReplyToThread: POST "conversationThread/reply", WRITE, WRITE, Writer, NotToApps, Accepted;
+    ForwardThread: POST "conversationThread/forward", WRITE, WRITE, Writer, NotOffered, Accepted;
 
-    ListMessages: GET "group/folkmoot.messages", READ, READ, NotOffered, Page;
-    ListPosts: GET "conversationThread/posts", READ, READ, Served, Page;
-    CreatePost: POST "conversationThread/posts", WRITE, WRITE, NotOffered, Created;
-    AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, NotOffered, Created;
-    GetPost: GET "post", READ, READ, Served, Entity;
-    UpdatePost: PATCH "post", WRITE, WRITE, NotOffered, Entity;
-    DeletePost: DELETE "post", WRITE, WRITE, NotOffered, NoContent;
-    GetInReplyTo: GET "post/inReplyTo", READ, READ, Served, Entity;
-    UpdateInReplyTo: PATCH "post/inReplyTo", WRITE, WRITE, NotOffered, Entity;
-    DeleteInReplyTo: DELETE "post/inReplyTo", WRITE, WRITE, NotOffered, NoContent;
-    ReplyToPost: POST "post/reply", WRITE, WRITE, Served, Accepted;
-    ForwardPost: POST "post/forward", WRITE, WRITE, Served, Accepted;
-    ListPostHistory: GET "post/folkmoot.history", READ, READ, NotOffered, Page;
-    GetPostVersion: GET "postVersion", READ, READ, NotOffered, Entity;
+    ListMessages: GET "group/folkmoot.messages", READ, READ, Reader, NotOffered, Page;
+    ListPosts: GET "conversationThread/posts", READ, READ, Reader, Served, Page;
+    CreatePost: POST "conversationThread/posts", WRITE, WRITE, Writer, NotOffered, Created;
+    AddPost: POST "conversationThread/posts/$ref", WRITE, WRITE, Writer, NotOffered, Created;
+    GetPost: GET "post", READ, READ, Reader, Served, Entity;
+    UpdatePost: PATCH "post", WRITE, WRITE, Author, NotOffered, Entity;
+    DeletePost: DELETE "post", WRITE, WRITE, Author, NotOffered, NoContent;
+    GetInReplyTo: GET "post/inReplyTo", READ, READ, Reader, Served, Entity;
+    UpdateInReplyTo: PATCH "post/inReplyTo", WRITE, WRITE, Author, NotOffered, Entity;
+    DeleteInReplyTo: DELETE "post/inReplyTo", WRITE, WRITE, Author, NotOffered, NoContent;
+    ReplyToPost: POST "post/reply", WRITE, WRITE, Writer, Served, Accepted;
+    ForwardPost: POST "post/forward", WRITE, WRITE, Writer, Served, Accepted;
+    ListPostHistory: GET "post/folkmoot.history", READ, READ, Owner, NotOffered, Page;
+    GetPostVersion: GET "postVersion", READ, READ, Owner, NotOffered, Entity;
 
-    ListAttachments: GET "post/attachments", READ, READ, NotToApps, Page;
-    CreateAttachment: POST "post/attachments", WRITE, WRITE, NotToApps, Created;
-    AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, NotOffered, Created;
-    GetAttachment: GET "attachment", READ, READ, NotToApps, Entity;
-    GetAttachmentValue: GET "attachment/$value", READ, READ, NotToApps, Bytes;
-    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, NotToApps, Session;
-    DeleteAttachment: DELETE "attachment", WRITE, WRITE, NotToApps, NoContent;
+    ListAttachments: GET "post/attachments", READ, READ, Reader, NotToApps, Page;
+    CreateAttachment: POST "post/attachments", WRITE, WRITE, Author, NotToApps, Created;
+    AddAttachment: POST "post/attachments/$ref", WRITE, WRITE, Author, NotOffered, Created;
+    GetAttachment: GET "attachment", READ, READ, Reader, NotToApps, Entity;
+    GetAttachmentValue: GET "attachment/$value", READ, READ, Reader, NotToApps, Bytes;
+    CreateUploadSession: POST "post/attachments/createUploadSession", WRITE, WRITE, Author, NotToApps, Session;
+    DeleteAttachment: DELETE "attachment", GROUP_WRITE, GROUP_WRITE, Author, NotToApps, NoContent;
 
-    ListExtensions: GET "post/extensions", READ, READ, Served, Page;
-    CreateExtension: POST "post/extensions", WRITE, WRITE, Served, Created;
-    GetExtension: GET "openTypeExtension", READ, READ, Served, Entity;
-    UpdateExtension: PATCH "openTypeExtension", WRITE, WRITE, Served, Entity;
-    DeleteExtension: DELETE "openTypeExtension", WRITE, WRITE, Served, NoContent;
+    ListExtensions: GET "post/extensions", GROUP_READ, GROUP_READ, Reader, Served, Page;
+    CreateExtension: POST "post/extensions", GROUP_WRITE, GROUP_WRITE, Writer, Served, Created;
+    GetExtension: GET "openTypeExtension", GROUP_READ, GROUP_READ, Reader, Served, Entity;
+    UpdateExtension: PATCH "openTypeExtension", GROUP_WRITE, GROUP_WRITE, Writer, Served, Entity;
+    DeleteExtension: DELETE "openTypeExtension", GROUP_WRITE, GROUP_WRITE, Writer, Served, NoContent;
 
-    ListSingleValueProperties: GET "post/singleValueExtendedProperties", READ, READ, NotOffered, Page;
-    CreateSingleValueProperty: POST "post/singleValueExtendedProperties", WRITE, WRITE, NotOffered, Created;
-    AddSingleValueProperty: POST "post/singleValueExtendedProperties/$ref", WRITE, WRITE, NotOffered, Created;
-    GetSingleValueProperty: GET "singleValueLegacyExtendedProperty", READ, READ, NotOffered, Entity;
-    UpdateSingleValueProperty: PATCH "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, Entity;
-    DeleteSingleValueProperty: DELETE "singleValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, NoContent;
-    ListMultiValueProperties: GET "post/multiValueExtendedProperties", READ, READ, NotOffered, Page;
-    CreateMultiValueProperty: POST "post/multiValueExtendedProperties", WRITE, WRITE, NotOffered, Created;
-    AddMultiValueProperty: POST "post/multiValueExtendedProperties/$ref", WRITE, WRITE, NotOffered, Created;
-    GetMultiValueProperty: GET "multiValueLegacyExtendedProperty", READ, READ, NotOffered, Entity;
-    UpdateMultiValueProperty: PATCH "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, Entity;
-    DeleteMultiValueProperty: DELETE "multiValueLegacyExtendedProperty", WRITE, WRITE, NotOffered, NoContent;
+    ListSingleValueProperties: GET "post/singleValueExtendedProperties", GROUP_READ, GROUP_READ, Reader, NotOffered, Page;
+    CreateSingleValueProperty: POST "post/singleValueExtendedProperties", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Created;
+    AddSingleValueProperty: POST "post/singleValueExtendedProperties/$ref", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Created;
+    GetSingleValueProperty: GET "singleValueLegacyExtendedProperty", GROUP_READ, GROUP_READ, Reader, NotOffered, Entity;
+    UpdateSingleValueProperty: PATCH "singleValueLegacyExtendedProperty", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Entity;
+    DeleteSingleValueProperty: DELETE "singleValueLegacyExtendedProperty", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, NoContent;
+    ListMultiValueProperties: GET "post/multiValueExtendedProperties", GROUP_READ, GROUP_READ, Reader, NotOffered, Page;
+    CreateMultiValueProperty: POST "post/multiValueExtendedProperties", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Created;
+    AddMultiValueProperty: POST "post/multiValueExtendedProperties/$ref", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Created;
+    GetMultiValueProperty: GET "multiValueLegacyExtendedProperty", GROUP_READ, GROUP_READ, Reader, NotOffered, Entity;
+    UpdateMultiValueProperty: PATCH "multiValueLegacyExtendedProperty", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, Entity;
+    DeleteMultiValueProperty: DELETE "multiValueLegacyExtendedProperty", GROUP_WRITE, GROUP_WRITE, Author, NotOffered, NoContent;
 
-    ListMentions: GET "post/mentions", READ, READ, Served, Page;
-    CreateMention: POST "post/mentions", WRITE, WRITE, Served, Created;
-    AddMention: POST "post/mentions/$ref", WRITE, WRITE, NotOffered, Created;
-    GetMention: GET "mention", READ, READ, Served, Entity;
-    DeleteMention: DELETE "mention", WRITE, WRITE, Served, NoContent;
+    ListMentions: GET "post/mentions", READ, READ, Reader, Served, Page;
+    CreateMention: POST "post/mentions", WRITE, WRITE, Author, Served, Created;
+    AddMention: POST "post/mentions/$ref", WRITE, WRITE, Author, NotOffered, Created;
+    GetMention: GET "mention", READ, READ, Reader, Served, Entity;
+    DeleteMention: DELETE "mention", WRITE, WRITE, Author, Served, NoContent;
 }
 
 /// Something of a query that real Graph refuses on some collections.
@@ -458,18 +517,42 @@ mod tests {
 
     use super::*;
 
+    /// What stands before the table.
+    const PREFACE: &str = "# Operations
+
+Made from the operation table (`api/operations.rs`) by `BLESS=1 cargo test -p folkmoot operations`; \
+`crates/folkmoot/tests/it/walk.rs` asks a server every row of it, as every kind of caller, in every kind of group.
+
+A shape is written from the last entity that the path goes through: `group/conversations` stands for \
+`/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations` and every other way there, with keys as segments or in \
+parentheses. Every list also has `/$count`.
+
+**Scopes and roles**: any one of them is enough, and without one the answer is 403. They are those of Graph's permission \
+reference, and `Directory.ReadWrite.All` wherever `Directory.Read.All` is. With `User.Read` alone, users read of themselves. What \
+`$expand` and lambdas show needs what a list of it does.
+
+**Real Graph**: `users only` is what real Graph refuses to applications and Folkmoot lets them do; `not offered` is what it has \
+not at all. In strict mode (`--strict-graph`) the first is 403 for them, the second 405 for everybody.
+
+**Who** of a tenant's users may do it; applications with a role may in every group. Another tenant's things are 404, as if they \
+were not there.
+- *anybody*: of a group with hidden members, others than those see no member, owner or sender.
+- *readers*: everybody where the group is public; elsewhere its members and owners, 403 for others.
+- *members*: readers who are on the list of members.
+- *writers*: readers who are not kept out by the lists of senders (which bind owners too) or by `AllowOnlyMembersToPost`.
+- *its author*: who has written all of what is changed or removed, while they are a writer and the thread is not locked.
+- *owners*: of the group. *joiners*: who adds themself, to a public group. *leavers*: who takes themself off; the last owner \
+cannot.
+
+**Answer**: the status where all goes well and nothing is preferred.
+
+| method | shape | delegated scopes | application roles | real Graph | who | answer |
+| --- | --- | --- | --- | --- | --- | --- |
+";
+
     /// `docs/operations.md`, as the table says it.
     fn document() -> String {
-        let mut out = String::from(
-            "# Operations\n\nMade from the operation table (`api/operations.rs`) by `BLESS=1 cargo test -p folkmoot \
-             operations`.\n\nA shape is written from the last entity that the path goes through: \
-             `group/conversations` stands for `/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations` and \
-             every other way there, with keys as segments or in parentheses. Every list also has `/$count`. Any one of \
-             the permissions is enough. In strict mode (`--strict-graph`), operations that real Graph does not offer are \
-             405, and those that it offers to users alone are 403 for applications.\n\n\
-             | method | shape | delegated scopes | application roles | real Graph |\n\
-             | --- | --- | --- | --- | --- |\n",
-        );
+        let mut out = PREFACE.to_owned();
         let names = |scopes: Scopes| {
             let names: Vec<_> = scopes.names().collect();
             if names.is_empty() { "not for applications".to_owned() } else { names.join(", ") }
@@ -483,10 +566,13 @@ mod tests {
                 Strict::NotToApps => "users only",
                 Strict::NotOffered => "not offered",
             };
+            let answer = row.success.statuses().first().map_or(400, StatusCode::as_u16);
             let _ = writeln!(
                 out,
-                "| {} | `{}` | {delegated} | {application} | {graph} |",
-                row.method, row.shape
+                "| {} | `{}` | {delegated} | {application} | {graph} | {} | {answer} |",
+                row.method,
+                row.shape,
+                row.who.words()
             );
         }
         out

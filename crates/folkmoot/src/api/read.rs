@@ -71,7 +71,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, Error> {
         return Err(Error::Url(why));
     }
     for (from, navigation) in query.navigations() {
-        super::may_follow(&ctx, from, navigation)?;
+        super::may_follow(&ctx, &path, from, navigation)?;
     }
     let request = Read { path, query, search, options, self_path };
     let answer = read::read(&ctx, request, keep).await?;

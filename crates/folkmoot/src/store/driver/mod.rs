@@ -147,6 +147,7 @@ impl Tx {
 
     /// Runs a statement that returns no rows; how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
+        traced(sql);
         let changed = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite::execute(conn, sql, binds)?,
             Conn::Postgres(conn) => conn.execute(sql, binds).await?,
@@ -159,6 +160,7 @@ impl Tx {
     /// next statement that waits, or the commit, fails where this one did. For statements whose
     /// failure no command looks at.
     pub(crate) async fn send(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<(), Error> {
+        traced(sql);
         match &mut self.conn {
             Conn::Sqlite(conn) => drop(sqlite::execute(conn, sql, binds)?),
             Conn::Postgres(conn) => conn.send(sql, binds).await?,
@@ -184,6 +186,7 @@ impl Tx {
         binds: &[Bind<'_>],
         each: impl FnMut(Row<'_>) -> Result<bool, Error> + Send,
     ) -> Result<(), Error> {
+        traced(sql);
         match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let wrote = sqlite::query(conn, sql, binds, each)?;
@@ -246,6 +249,12 @@ impl Tx {
             Conn::Postgres(conn) => conn.batch(sql).await,
         }
     }
+}
+
+/// Tells the log of a statement, never of its values: that what is hidden and what is not there cost the same
+/// can be seen there.
+fn traced(sql: &str) {
+    tracing::trace!(target: "folkmoot::sql", "{sql}");
 }
 
 /// Whether a statement that returns rows also writes some.

@@ -218,13 +218,28 @@ impl Server {
 
     /// A server with a second tenant, and a user of each tenant with the same name.
     pub(crate) fn with_two_tenants() -> (Server, Client, Client) {
+        Server::two_tenants(None, |_| Stdio::inherit())
+    }
+
+    /// The same; every statement to its database is in `log` beside its data.
+    pub(crate) fn tracing_two_tenants() -> (Server, Client, Client) {
+        let log = |folder: &Path| std::fs::File::create(folder.join("log")).unwrap().into();
+        Server::two_tenants(Some("folkmoot::sql=trace"), log)
+    }
+
+    fn two_tenants(
+        log_level: Option<&str>,
+        stderr: impl FnOnce(&Path) -> Stdio,
+    ) -> (Server, Client, Client) {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("folkmoot.toml");
         let second = "11111111-2222-4333-8444-555555555555";
         let text = format!("[[tenant]]\nid = \"{second}\"\ndomains = [\"second.example\"]\n");
         std::fs::write(&config, text).unwrap();
         let config = config.to_str().unwrap().to_owned();
-        let server = Server::start(folder, &["--config", &config]);
+        let (database, stderr) = (postgres::new_database(), stderr(folder.path()));
+        let args = ["--config", &config];
+        let server = Server::start_with(folder, database, &args, log_level, stderr);
         let ada = server.user("ada@example.org");
         let args = ["token", "--user", "ada@example.org", "--tenant", second, "--config", &config];
         let done = folkmoot(&args, &server.data);

@@ -1,0 +1,206 @@
+//! The operation table, walked: every row of `docs/operations.md`, asked by every kind of caller in groups of
+//! every visibility, is answered as the table says.
+//!
+//! **Invariant:** a row without an address or a body here fails the walk, and so does one that any caller is
+//! answered otherwise than its scopes, its roles and its "who" say.
+
+mod graph;
+mod mint;
+mod recipe;
+mod scopes;
+mod stage;
+
+pub(crate) use recipe::{Row, Spot, rows};
+pub(crate) use stage::{Stage, Who};
+
+use serde_json::Value;
+
+use crate::support::{Client, Response};
+
+const VISIBILITIES: [&str; 3] = ["Public", "Private", "HiddenMembership"];
+
+/// A status, and the code of an error; none: none is expected.
+type Expected = (u16, Option<&'static str>);
+
+const DENIED: Expected = (403, Some("ErrorAccessDenied"));
+const NO_RESOURCE: Expected = (404, Some("Request_ResourceNotFound"));
+
+/// What a caller is answered. `own`: it is the caller themself who is put on a list or taken off.
+fn expected(row: &Row, who: Who, public: bool, own: bool) -> Expected {
+    let good = match row.answer {
+        400 => (400, Some("BadRequest")),
+        status => (status, None),
+    };
+    let (head, rest) = row.parts();
+    match who {
+        Who::Nobody | Who::Expired | Who::WrongAudience | Who::UnknownTenant | Who::Disabled => {
+            return (401, Some("InvalidAuthenticationToken"));
+        }
+        Who::App | Who::AppWithoutRole if head == "me" => return (400, Some("BadRequest")),
+        Who::Personal | Who::NoScope | Who::AppWithoutRole => return DENIED,
+        Who::App if row.application.is_empty() => return DENIED,
+        // What a user says for themself.
+        Who::App if row.who == "members" => return (400, Some("BadRequest")),
+        Who::App => return good,
+        Who::Stranger if row.in_group() || ["user", "directoryObject"].contains(&head) => {
+            return NO_RESOURCE;
+        }
+        Who::Stranger => return good,
+        _ => {}
+    }
+    let list = rest.split('/').next().unwrap_or_default();
+    let reads = public || who.is_on("members") || who.is_on("owners");
+    let writes = reads && who != Who::Rejected;
+    let owns = who == Who::Owner;
+    let may = match &row.who[..] {
+        "anybody" => true,
+        "readers" => reads,
+        "members" => reads && who.is_on("members"),
+        "writers" => writes,
+        "its author, owners" => owns || (who.wrote() && writes),
+        "owners" => owns,
+        "owners, joiners" => owns || (own && public),
+        "owners, leavers" => owns || own,
+        other => panic!("the walk does not know who '{other}' are: {}", row.shape),
+    };
+    match (may, own) {
+        (false, _) => DENIED,
+        (true, true) if row.method == "POST" && who.is_on(list) => {
+            (400, Some("Request_BadRequest"))
+        }
+        (true, true) if row.method == "DELETE" && !who.is_on(list) => NO_RESOURCE,
+        (true, _) => good,
+    }
+}
+
+/// Whether somebody is put on a list of people or taken off, who may be the caller.
+fn names_people(row: &Row) -> bool {
+    let of_people = ["group/members", "group/owners"].iter().any(|it| row.shape.starts_with(it));
+    of_people && row.shape.ends_with("/$ref") && row.method != "GET"
+}
+
+pub(crate) fn ask(client: &Client, spot: &Spot, row: &Row) -> Response {
+    let body = spot.body(row);
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    let json = [("Content-Type", "application/json")];
+    let headers = if body.is_null() { &[][..] } else { &json };
+    client.send(&row.method, &spot.address(row), headers, text.as_bytes())
+}
+
+/// A place that nothing of an operation that goes well is missing from, nor in the way of.
+struct Place<'s> {
+    stage: &'s Stage,
+    visibility: &'static str,
+    group: String,
+    /// Another group, for those whose lists are asked to be changed and are not.
+    lists: String,
+    /// By each who may have written it.
+    spots: Vec<(Who, Spot)>,
+}
+
+impl<'s> Place<'s> {
+    fn new(stage: &'s Stage, visibility: &'static str) -> Place<'s> {
+        let group = stage.group(visibility);
+        let of = |who| {
+            let mut spot = stage.talk(&group, who);
+            stage.edit(&mut spot, who);
+            (who, spot)
+        };
+        let spots = [Who::Author, Who::Former, Who::Rejected].map(of).to_vec();
+        stage.part(&group);
+        let lists = stage.group(visibility);
+        stage.part(&lists);
+        Place { stage, visibility, group, lists, spots }
+    }
+
+    /// Where `row` is asked of; made for it alone where it will be changed.
+    fn spot(&self, row: &Row, who: Who, (good, own): (bool, bool)) -> Spot {
+        let author = if who.wrote() { who } else { Who::Author };
+        let known = self.spots.iter().find(|it| it.0 == author).unwrap();
+        let (head, rest) = row.parts();
+        let of_lists = rest.ends_with("$ref") || rest.is_empty();
+        let mut spot = match (&row.method[..], head) {
+            ("GET", _) => known.1.clone(),
+            (_, "group") if good && of_lists => {
+                let group = self.stage.group(self.visibility);
+                self.stage.part(&group);
+                Spot { group, ..known.1.clone() }
+            }
+            (_, "group") if of_lists => Spot { group: self.lists.clone(), ..known.1.clone() },
+            (_, "group") => known.1.clone(),
+            _ if good && row.in_group() && row.who != "readers" => {
+                self.stage.talk(&self.group, author)
+            }
+            _ => known.1.clone(),
+        };
+        if own {
+            spot.person = self.stage.id(who);
+        } else if row.method == "DELETE" && head == "group" && rest.ends_with("$ref") {
+            self.put_on_list(&spot, rest);
+        }
+        spot
+    }
+
+    /// Puts the person of a spot on the list that they are to be taken off.
+    fn put_on_list(&self, spot: &Spot, rest: &str) {
+        let list = rest.split('/').next().unwrap();
+        let path = format!("/v1.0{}/{list}/$ref", spot.group);
+        let named = self.stage.server.principal(&spot.person);
+        let status = self.stage.client(Who::Owner).post(&path, &named).status;
+        assert!([204, 400].contains(&status), "{path}: {status}");
+    }
+
+    /// Asks every row as every caller; how often, and what was answered otherwise.
+    fn walk(&self, rows: &[Row]) -> (usize, Vec<String>) {
+        let (mut asked, mut wrong) = (0, Vec::new());
+        for row in rows {
+            let owns: &[bool] = if names_people(row) { &[false, true] } else { &[false] };
+            for (who, own) in
+                Who::ALL.into_iter().flat_map(|it| owns.iter().map(move |own| (it, *own)))
+            {
+                // Others than users of the tenant are no one there.
+                if own && (who as usize) < Who::Outsider as usize {
+                    continue;
+                }
+                let expected = expected(row, who, self.visibility == "Public", own);
+                let spot = self.spot(row, who, (expected.0 < 300, own));
+                let answer = ask(self.stage.client(who), &spot, row);
+                let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let code = json["error"]["code"].as_str();
+                asked += 1;
+                if (answer.status, code) != expected {
+                    wrong.push(format!(
+                        "{} {} by {who:?} (own: {own}) in a {} group: expected {expected:?}, got {} {}",
+                        row.method,
+                        row.shape,
+                        self.visibility,
+                        answer.status,
+                        answer.text()
+                    ));
+                }
+            }
+        }
+        (asked, wrong)
+    }
+}
+
+#[test]
+fn every_operation_answers_every_caller_as_the_table_says() {
+    let (stage, rows) = (Stage::new(), rows());
+    let walks = std::thread::scope(|scope| {
+        let walk = |visibility| {
+            let (stage, rows) = (&stage, &rows);
+            scope.spawn(move || Place::new(stage, visibility).walk(rows))
+        };
+        VISIBILITIES.map(walk).map(|it| it.join().unwrap())
+    });
+    let asked: usize = walks.iter().map(|it| it.0).sum();
+    let wrong: Vec<_> = walks.into_iter().flat_map(|it| it.1).collect();
+    eprintln!("{} operations, {asked} questions", rows.len());
+    assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
+    let for_oneself = rows.iter().filter(|it| names_people(it)).count();
+    assert_eq!(for_oneself, 6);
+    let each = rows.len() * Who::ALL.len() + for_oneself * 6;
+    assert_eq!(asked, each * VISIBILITIES.len());
+    assert!(rows.len() > 100, "the table is read wrong");
+}
