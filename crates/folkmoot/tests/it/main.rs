@@ -20,6 +20,7 @@ mod examples;
 mod extensions;
 mod filters;
 mod groups;
+mod issuers;
 mod limits;
 mod messages;
 mod metadata_levels;
