@@ -73,7 +73,7 @@ impl Service {
                 })
             });
             match done.await {
-                // Another process, or a command of the group, was faster: now it is there.
+                // A command of the group was faster: now it is there.
                 Err(Error::Fault(store::Error::Duplicate(_)) | Error::AlreadyThere(_))
                     if tries < TRIES_MAX => {}
                 done => return done,
@@ -189,13 +189,16 @@ async fn take_in(
         (Some(user), None) => return Ok(user.id),
         (_, news) => news.unwrap_or_default(),
     };
+    let identity = identity(person);
     let user = match told.user {
         None => {
             let user = newcomer(tx, maker.tenant, UserId(clock.id()), person).await?;
             users::insert(tx, maker.tenant, &user, maker.now).await?;
+            identities::insert(tx, maker.tenant, &identity, user.id, person.issued_at).await?;
             user.id
         }
         Some(user) => {
+            identities::told(tx, maker.tenant, &identity, person.issued_at).await?;
             if news.display_name.is_some() || news.mail.is_some() {
                 let display_name = news.display_name.unwrap_or(user.display_name);
                 let mail = news.mail.unwrap_or(user.mail);
@@ -212,8 +215,6 @@ async fn take_in(
             user.id
         }
     };
-    let identity = identity(person);
-    identities::upsert(tx, maker.tenant, &identity, user, person.issued_at).await?;
     for group in news.join {
         // What was claimed before, and undone by hand since, is claimed anew.
         identities::disclaim(tx, group, user).await?;

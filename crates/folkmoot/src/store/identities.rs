@@ -32,8 +32,8 @@ pub(crate) async fn find(
     tx.first(sql, binds, |row| Ok((UserId(row.id(0)?), row.int(1)?))).await
 }
 
-/// Gives a user an identity, or says that a newer token has told of them.
-pub(crate) async fn upsert(
+/// Gives a user an identity that nobody has.
+pub(crate) async fn insert(
     tx: &mut Tx,
     tenant: TenantId,
     it: &Identity,
@@ -41,9 +41,22 @@ pub(crate) async fn upsert(
     issued_at: i64,
 ) -> Result<(), Error> {
     let sql = "insert into identities (tenant_id, issuer, tenant, claim, subject, user_id, issued_at) \
-        values ($1, $2, $3, $4, $5, $6, $7) \
-        on conflict (tenant_id, issuer, tenant, claim, subject) do update set issued_at = $7";
+        values ($1, $2, $3, $4, $5, $6, $7)";
     let binds = binds![tenant, &it.issuer, &it.tenant, it.claim, &it.subject, user, issued_at];
+    tx.execute(sql, binds).await?;
+    Ok(())
+}
+
+/// Says that a newer token has told of an identity.
+pub(crate) async fn told(
+    tx: &mut Tx,
+    tenant: TenantId,
+    it: &Identity,
+    issued_at: i64,
+) -> Result<(), Error> {
+    let sql = "update identities set issued_at = $1 where tenant_id = $2 and issuer = $3 \
+        and tenant = $4 and claim = $5 and subject = $6";
+    let binds = binds![issued_at, tenant, &it.issuer, &it.tenant, it.claim, &it.subject];
     tx.execute(sql, binds).await?;
     Ok(())
 }

@@ -390,6 +390,19 @@ fn odd_documents_are_not_taken() {
     assert_eq!(good.asked(), (0, 0));
 }
 
+/// One that takes connections and says nothing: nobody waits for it for ever.
+#[test]
+fn a_silent_issuer_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let section = format!("[[issuer]]\nissuer = \"{url}\"\naudience = \"{AUDIENCE}\"\n");
+    let server = Server::configured(&section);
+    server.user("bo@example.org").get("/v1.0/me").ok();
+    let key = SignKey::es256("key");
+    let claims = json!({"iss": url, "aud": AUDIENCE, "sub": "ada", "exp": now() + 600});
+    server.bearer(key.sign(&claims)).get("/v1.0/me").refused(503, "serviceNotAvailable");
+}
+
 #[test]
 fn issuers_speak_for_themselves_alone() {
     let (one, two) = (SignKey::es256("same"), SignKey::es256("same"));

@@ -160,6 +160,31 @@ fn many_first_requests_at_once_make_one_user() {
     assert_eq!(bo.all(&format!("/v1.0/groups/{group}/members")).len(), 2);
 }
 
+/// Two processes on one database that hear of the same people at once.
+#[test]
+fn first_requests_at_two_servers_make_one_user_each() {
+    let (first, issuer, key) = world("groups_claim = \"groups\"");
+    let Some(second) = first.configured_beside() else { return };
+    let bo = first.user("bo@example.org");
+    bo.group("readers", "Private");
+    let people = 12;
+    std::thread::scope(|scope| {
+        let ask = |server: &Server, number: i64| {
+            let claims = with(issuer.claims(&number.to_string()), "groups", json!(["readers"]));
+            let client = server.bearer(key.sign(&claims));
+            scope.spawn(move || client.me())
+        };
+        for number in 0..people {
+            let asked = [&first, &second, &second, &first].map(|server| ask(server, number));
+            let ids = asked.map(|it| it.join().unwrap());
+            assert!(ids.iter().all(|it| *it == ids[0]), "{ids:?}");
+        }
+    });
+    assert_eq!(first.number("select count(*) from users"), people + 1);
+    assert_eq!(first.number("select count(*) from group_members"), people + 1);
+    assert_eq!(first.number("select count(*) from claimed_members"), people);
+}
+
 #[test]
 fn who_is_disabled_is_refused_at_each_request() {
     let (server, issuer, key) = world("groups_claim = \"groups\"");

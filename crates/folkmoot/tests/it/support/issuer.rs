@@ -305,6 +305,14 @@ impl Server {
         Server::start(folder, &["--config", &path])
     }
 
+    /// Another server on the same database and with the same configuration file, where the tests are run on
+    /// PostgreSQL.
+    pub(crate) fn configured_beside(&self) -> Option<Server> {
+        let config = self.data.join("folkmoot.toml");
+        let database = self.database.as_deref()?;
+        Some(Server::on_database_with(database, &["--config", config.to_str().unwrap()]))
+    }
+
     /// A client with this token.
     pub(crate) fn bearer(&self, token: String) -> Client {
         Client { token, ..self.anonymous() }
