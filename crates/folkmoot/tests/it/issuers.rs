@@ -221,8 +221,9 @@ fn settings_that_would_open_the_door_are_refused_at_the_start() {
     let config = folder.path().join("folkmoot.toml");
     let start = |issuer: &str, lines: &str| {
         std::fs::write(&config, format!("[[issuer]]\nissuer = \"{issuer}\"\n{lines}\n")).unwrap();
+        // As `serve` does before it listens; and if nothing is refused, this ends.
         let config = config.to_str().unwrap();
-        folkmoot(&["serve", "--listen", "127.0.0.1:0", "--config", config], folder.path())
+        folkmoot(&["token", "--user", "ada@example.org", "--config", config], folder.path())
     };
     let good = "https://login.example.org";
     let entra = "https://login.microsoftonline.com/{tenantid}/v2.0";
