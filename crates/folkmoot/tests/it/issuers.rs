@@ -66,6 +66,16 @@ fn only_algorithms_that_are_allowed_are_taken() {
     server.bearer(rsa.sign(&claims)).get("/v1.0/me").ok();
     refused(&server, es.sign(&claims));
     refused(&server, rsa.sign_text(r#"{"alg":"PS256","kid":"rsa"}"#, &claims.to_string()));
+    // A key that says itself what it is for.
+    let mut jwk = rsa.jwk();
+    jwk["alg"] = json!("PS256");
+    let issuer = Issuer::start(&[]);
+    issuer.publish_as(&json!({ "keys": [jwk] }));
+    let server = Server::configured(&issuer.section(""));
+    let claims = issuer.claims("ada");
+    let token = rsa.sign_text(r#"{"alg":"PS256","kid":"rsa"}"#, &claims.to_string());
+    server.bearer(token).get("/v1.0/me").ok();
+    refused(&server, rsa.sign(&claims));
 }
 
 #[test]
