@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::issuer::{Issuer, SignKey};
+use crate::support::other_issuer::{Issuer, SignKey};
 use crate::support::{Client, Done, Server, folkmoot};
 
 const LARGE: usize = 100 * 1024;

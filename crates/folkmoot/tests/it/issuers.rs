@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::issuer::{AUDIENCE, DISCOVERY, Issuer, KEYS, SignKey, now};
+use crate::support::other_issuer::{AUDIENCE, DISCOVERY, Issuer, KEYS, SignKey, now};
 use crate::support::{Client, Server, folkmoot};
 
 mod hostile;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::with;
 use crate::support::Server;
-use crate::support::issuer::{AUDIENCE, Issuer, SignKey, encode, mac, now};
+use crate::support::other_issuer::{AUDIENCE, Issuer, SignKey, encode, mac, now};
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{with, world};
-use crate::support::issuer::{Issuer, SignKey, now};
+use crate::support::other_issuer::{Issuer, SignKey, now};
 use crate::support::{Client, Server};
 
 #[test]
