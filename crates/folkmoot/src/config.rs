@@ -5,10 +5,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde::Deserialize;
 
+use crate::auth::IssuerSettings;
 use crate::ids::TenantId;
 
 /// Flags of every command that needs the data.
@@ -43,6 +44,8 @@ struct File {
     trust_proxy: Option<IpAddr>,
     #[serde(default)]
     tenant: Vec<TenantFile>,
+    #[serde(default)]
+    issuer: Vec<IssuerSettings>,
 }
 
 /// A `[[tenant]]` of the file.
@@ -68,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) tenants: Vec<(TenantId, String)>,
     /// The domain of the default tenant's groups.
     pub(crate) domain: Option<String>,
+    /// Whose tokens are taken beside this server's own.
+    pub(crate) issuers: Vec<IssuerSettings>,
 }
 
 impl Common {
@@ -97,6 +102,13 @@ impl Common {
                 None => bail!("two [[tenant]] entries without an id: only one is the default"),
             }
         }
+        for (at, it) in file.issuer.iter().enumerate() {
+            let name = &it.issuer;
+            it.check().map_err(|why| anyhow!("the [[issuer]] '{name}': {why}"))?;
+            if file.issuer[..at].iter().any(|other| other.issuer == *name) {
+                bail!("two [[issuer]] entries for '{name}': give one of them all audiences");
+            }
+        }
         let default = || SocketAddr::from(([127, 0, 0, 1], 8080));
         let data = self.data.clone().or(file.data);
         Ok(Config {
@@ -107,6 +119,7 @@ impl Common {
             trust_proxy: file.trust_proxy,
             tenants,
             domain,
+            issuers: file.issuer,
         })
     }
 }

@@ -15,7 +15,7 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins};
-use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, SigningKey, Verifier};
+use crate::auth::{Claims, GRAPH_AUDIENCE, Issuers, PERSONAL, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
@@ -93,20 +93,19 @@ impl Server {
             .context("the signing key in the store cannot be read")?;
         let origin =
             config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-        let verifier = Arc::new(Verifier::new(&key, config.public_url.clone()));
+        let mut others = Vec::with_capacity(config.issuers.len());
+        for issuer in &config.issuers {
+            others.push((issuer.clone(), tenant_of(&tenants, issuer.tenant)?.0));
+        }
+        let others = Issuers::new(others).map_err(anyhow::Error::msg);
+        let others = others.context("cannot fetch the keys of issuers over https")?;
+        let verifier = Arc::new(Verifier::new(&key, config.public_url.clone(), others));
         Ok(Server { store, clock, verifier, key, tenants, origin })
     }
 
     /// The tenant with this id, or the default one.
     pub(crate) fn tenant(&self, id: Option<uuid::Uuid>) -> anyhow::Result<TenantId> {
-        let default = self.tenants.first().context("the store has no tenant")?.id;
-        match id {
-            None => Ok(default),
-            Some(id) if self.tenants.iter().any(|it| it.id.0 == id) => Ok(TenantId(id)),
-            Some(id) => bail!(
-                "tenant {id} is not served here: name it in the configuration file as a [[tenant]]"
-            ),
-        }
+        tenant_of(&self.tenants, id)
     }
 
     /// A token with these permissions, under Graph's names, or the default ones; a user who is named
@@ -128,7 +127,7 @@ impl Server {
             Some(names) => names.to_vec(),
         };
         // Personal accounts are refused at the door; a token of theirs shows that.
-        let personal = tenant.filter(|it| *it == api::PERSONAL);
+        let personal = tenant.filter(|it| *it == PERSONAL);
         let tenant = match personal {
             Some(id) => TenantId(id),
             None => self.tenant(tenant)?,
@@ -220,6 +219,20 @@ impl Server {
                 let api = api.clone();
                 async move { api::serve(api, request, nothing_here).await }
             })
+    }
+}
+
+/// The one of these tenants with this id, or the default one, which comes first.
+fn tenant_of(tenants: &[Tenant], id: Option<uuid::Uuid>) -> anyhow::Result<TenantId> {
+    let default = tenants.first().context("the store has no tenant")?.id;
+    match id {
+        None => Ok(default),
+        Some(id) if tenants.iter().any(|it| it.id.0 == id) => Ok(TenantId(id)),
+        Some(id) => {
+            bail!(
+                "tenant {id} is not served here: name it in the configuration file as a [[tenant]]"
+            )
+        }
     }
 }
 

@@ -218,6 +218,10 @@ impl Error {
     /// Graph's status and code for each error (GRAPH.md section 8).
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
+            Error::Token(TokenError::Personal) => (StatusCode::FORBIDDEN, "ErrorAccessDenied"),
+            Error::Token(TokenError::NoKeys(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable")
+            }
             Error::Token(_) => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
             Error::UnknownTenant(_) => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
             Error::PersonalAccount | Error::Scope(_) | Error::NotForApps => {

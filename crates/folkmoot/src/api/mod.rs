@@ -42,7 +42,7 @@ use crate::access::Caller;
 use crate::api::error::{About, Error};
 use crate::api::operations::{Operation, Row, Strict};
 use crate::api::prefer::Prefer;
-use crate::auth::{Scope, Scopes, TokenError, Verifier, bearer};
+use crate::auth::{PERSONAL, Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
 use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
 use crate::service::{Ctx, Metadata, Service, Wanted, limits};
@@ -55,9 +55,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Headers that a page of another origin may read.
 const EXPOSED: &str = "ETag, Location, OData-EntityId, OData-Version, Preference-Applied, \
     Retry-After, WWW-Authenticate, request-id, client-request-id";
-
-/// The tenant of personal Microsoft accounts.
-pub(crate) const PERSONAL: uuid::Uuid = uuid::uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
 
 /// What the door needs.
 pub(crate) struct Api {
@@ -254,7 +251,7 @@ async fn carry_out(
         }
         _ => {}
     }
-    let caller = authenticate(api, &parts)?;
+    let caller = authenticate(api, &parts).await?;
     if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
         return batch::answer(api, &root, &parts, body).await;
     }
@@ -301,10 +298,10 @@ fn if_match(headers: &HeaderMap) -> Vec<String> {
     tags.into_iter().map(|it| format!("W/{}", lists::opaque(it))).collect()
 }
 
-fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
+async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let token = header.and_then(bearer).ok_or(TokenError::Missing)?;
-    let verified = api.verifier.verify(token, api.service.clock().unix_seconds())?;
+    let verified = api.verifier.verify(token, api.service.clock().unix_seconds()).await?;
     if verified.tenant == PERSONAL {
         return Err(Error::PersonalAccount);
     }
@@ -312,7 +309,11 @@ fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
     if !api.tenants.contains(&tenant) {
         return Err(Error::UnknownTenant(tenant.to_string()));
     }
-    let user = (!verified.is_app).then_some(UserId(verified.subject));
+    let user = match (&verified.person, verified.is_app) {
+        (Some(person), _) => Some(api.service.known_as(tenant, person).await?),
+        (None, true) => None,
+        (None, false) => Some(UserId(verified.subject)),
+    };
     Ok(Caller { tenant, user, app: verified.app_id.clone(), scopes: verified.scopes })
 }
 

@@ -1,16 +1,21 @@
 //! Tokens: the permissions in them, the key that signs them, the check of each request's.
 //!
 //! **Invariant:** nothing is believed of a token before its signature was checked with a key of this
-//! store, and nothing of it is believed past its time.
+//! store, or of an issuer that the configuration names, and nothing of it is believed past its time.
 
 mod issuer;
+mod issuers;
+mod jwks;
+mod jwt;
 mod key;
+mod published;
 mod scope;
 mod secret;
 mod token;
 
 pub(crate) use issuer::{Grant, discovery, grant, token_answer};
+pub(crate) use issuers::{IssuerSettings, Issuers, PERSONAL, Person};
 pub(crate) use key::SigningKey;
 pub(crate) use scope::{Scope, Scopes};
 pub(crate) use secret::{is_secret, new_secret};
-pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verifier, bearer};
+pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verified, Verifier, bearer};

@@ -10,6 +10,8 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::issuers::{Grounds, Issuers, Person};
+use super::jwt::Jwt;
 use super::{Scopes, SigningKey};
 
 /// The audience of tokens for Graph.
@@ -23,8 +25,6 @@ const AUDIENCES: [&str; 4] = [
 ];
 /// Verified tokens that are remembered.
 const CACHED_MAX: usize = 10_000;
-/// Longer tokens are not looked at.
-const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// The claims of a token, under Entra ID's names.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,13 +64,18 @@ pub(crate) struct Claims {
 #[derive(Clone, Debug)]
 pub(crate) struct Verified {
     pub(crate) tenant: Uuid,
-    /// The user or the application.
+    /// The user or the application, where this server has issued the token.
     pub(crate) subject: Uuid,
     pub(crate) is_app: bool,
+    /// The user, where another issuer knows them.
+    pub(crate) person: Option<Person>,
     pub(crate) app_id: Option<String>,
     pub(crate) scopes: Scopes,
-    nbf: i64,
-    exp: i64,
+    /// When it begins to be good, and when it no longer is.
+    pub(super) nbf: i64,
+    pub(super) exp: i64,
+    /// By what it stands, where this server has not issued it.
+    pub(super) grounds: Option<Grounds>,
 }
 
 /// Why a token is refused; the texts begin as Graph's do.
@@ -82,11 +87,20 @@ pub(crate) enum TokenError {
     /// Not a JWT.
     #[error("CompactToken parsing failed: the token is not a JSON Web Token.")]
     Malformed,
-    /// Signed by a key that is not this server's.
+    /// A JWT of a form that is not taken.
+    #[error("CompactToken parsing failed: {0}.")]
+    Refused(&'static str),
+    /// Signed by a key that is not this server's, nor of an issuer that it knows.
     #[error(
-        "Access token validation failure. The token was not issued by this server: get one with 'folkmoot token'."
+        "Access token validation failure. The token was issued neither by this server nor by an issuer that its configuration names: get one with 'folkmoot token'."
     )]
     UnknownKey,
+    /// Signed by a key that its issuer does not publish.
+    #[error("Access token validation failure. {0} does not publish the key that signed the token.")]
+    UnknownKeyOf(String),
+    /// The issuer's keys cannot be fetched now.
+    #[error("the keys of {0} are not known, and cannot be fetched now")]
+    NoKeys(String),
     /// The signature is wrong.
     #[error("Access token validation failure. Invalid signature.")]
     BadSignature,
@@ -98,6 +112,22 @@ pub(crate) enum TokenError {
         "Access token validation failure. Invalid audience '{0}': it must be https://graph.microsoft.com."
     )]
     WrongAudience(String),
+    /// Another audience than the application that this server is at the issuer.
+    #[error("Access token validation failure. Invalid audience '{found}': it must be '{ours}'.")]
+    NotForUs { found: String, ours: String },
+    /// For Microsoft Graph itself, of another issuer; what to do about it.
+    #[error(
+        "Access token validation failure. Invalid audience: this token is for Microsoft Graph itself, and this server is another: {0}."
+    )]
+    ForGraph(String),
+    /// Of a tenant that its issuer may not speak for here.
+    #[error(
+        "Access token validation failure. The tenant '{0}' is not among those that may come in."
+    )]
+    OtherTenant(String),
+    /// Of a personal account.
+    #[error("Personal Microsoft accounts are not supported for this operation.")]
+    Personal,
     /// Too late.
     #[error("Lifetime validation failed, the token is expired.")]
     Expired,
@@ -106,19 +136,20 @@ pub(crate) enum TokenError {
     NotYetValid,
 }
 
-/// Checks tokens of the built-in issuer.
+/// Checks tokens of the built-in issuer, and of the others that the configuration names.
 pub(crate) struct Verifier {
     kid: String,
     key: DecodingKey,
     validation: Validation,
     /// What the issuer must begin with, where the server has a public address.
     origin: Option<String>,
+    others: Issuers,
     cache: Cache<[u8; 32], Arc<Verified>>,
 }
 
 impl Verifier {
-    /// A verifier of what `key` has signed.
-    pub(crate) fn new(key: &SigningKey, origin: Option<String>) -> Verifier {
+    /// A verifier of what `key` has signed, and of what `others` have issued.
+    pub(crate) fn new(key: &SigningKey, origin: Option<String>, others: Issuers) -> Verifier {
         let mut validation = Validation::new(Algorithm::ES256);
         // Times are checked against the clock that is handed in, the others below with words of their
         // own; of the library's checks the signature's is left.
@@ -131,18 +162,25 @@ impl Verifier {
             key: key.decoding(),
             validation,
             origin,
+            others,
             cache: Cache::new(CACHED_MAX),
         }
     }
 
+    /// The issuers beside this server.
+    pub(crate) fn others(&self) -> &Issuers {
+        &self.others
+    }
+
     /// What `token` says, if it is good at `now` (seconds since 1970).
-    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<Arc<Verified>, TokenError> {
+    pub(crate) async fn verify(&self, token: &str, now: i64) -> Result<Arc<Verified>, TokenError> {
         // Keyed by a hash, so that a dump of the memory holds no tokens.
         let key = *blake3::hash(token.as_bytes()).as_bytes();
-        let verified = match self.cache.get(&key) {
+        let stands = |it: &Arc<Verified>| it.grounds.as_ref().is_none_or(Grounds::stand);
+        let verified = match self.cache.get(&key).filter(stands) {
             Some(verified) => verified,
             None => {
-                let verified = Arc::new(self.check(token)?);
+                let verified = Arc::new(self.check(token).await?);
                 if verified.exp > now {
                     self.cache.insert(key, verified.clone());
                 }
@@ -158,13 +196,10 @@ impl Verifier {
         Ok(verified)
     }
 
-    fn check(&self, token: &str) -> Result<Verified, TokenError> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::Malformed);
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        if header.kid.as_deref() != Some(&self.kid) {
-            return Err(TokenError::UnknownKey);
+    async fn check(&self, token: &str) -> Result<Verified, TokenError> {
+        let jwt = Jwt::parse(token)?;
+        if jwt.kid.as_deref() != Some(&self.kid) {
+            return self.others.check(&jwt).await;
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|_| TokenError::BadSignature)?
@@ -192,10 +227,12 @@ impl Verifier {
             tenant: guid(&claims.tid)?,
             subject: guid(&claims.oid)?,
             is_app,
+            person: None,
             app_id: claims.appid,
             scopes,
             nbf: claims.nbf,
             exp: claims.exp,
+            grounds: None,
         })
     }
 }
@@ -237,18 +274,24 @@ mod tests {
         }
     }
 
+    /// The built-in issuer's tokens are checked without waiting for anybody.
+    fn check(verifier: &Verifier, token: &str, now: i64) -> Result<Arc<Verified>, TokenError> {
+        futures_util::FutureExt::now_or_never(verifier.verify(token, now)).unwrap()
+    }
+
     fn refused(change: impl FnOnce(&mut Claims)) -> TokenError {
         let (key, mut claims) = (key(), claims());
         change(&mut claims);
-        let verifier = Verifier::new(&key, Some("http://127.0.0.1:8080".into()));
-        verifier.verify(&key.mint(&claims).unwrap(), NOW).unwrap_err()
+        let verifier =
+            Verifier::new(&key, Some("http://127.0.0.1:8080".into()), Issuers::default());
+        check(&verifier, &key.mint(&claims).unwrap(), NOW).unwrap_err()
     }
 
     #[test]
     fn a_good_token_says_who_calls() {
         let key = key();
-        let verifier = Verifier::new(&key, None);
-        let verified = verifier.verify(&key.mint(&claims()).unwrap(), NOW).unwrap();
+        let verifier = Verifier::new(&key, None, Issuers::default());
+        let verified = check(&verifier, &key.mint(&claims()).unwrap(), NOW).unwrap();
         assert_eq!(verified.tenant.to_string(), TENANT);
         assert!(!verified.is_app);
         assert_eq!(verified.scopes.names().collect::<Vec<_>>(), ["Group.ReadWrite.All"]);
@@ -269,50 +312,50 @@ mod tests {
     #[test]
     fn an_expired_token_is_refused_although_it_is_cached() {
         let key = key();
-        let verifier = Verifier::new(&key, None);
+        let verifier = Verifier::new(&key, None, Issuers::default());
         let token = key.mint(&claims()).unwrap();
-        assert!(verifier.verify(&token, NOW + 59).is_ok());
-        assert_eq!(verifier.verify(&token, NOW + 60).unwrap_err(), TokenError::Expired);
+        assert!(check(&verifier, &token, NOW + 59).is_ok());
+        assert_eq!(check(&verifier, &token, NOW + 60).unwrap_err(), TokenError::Expired);
     }
 
     #[test]
     fn a_changed_token_is_refused_although_its_original_is_cached() {
         let key = key();
-        let verifier = Verifier::new(&key, None);
+        let verifier = Verifier::new(&key, None, Issuers::default());
         let token = key.mint(&claims()).unwrap();
-        verifier.verify(&token, NOW).unwrap();
+        check(&verifier, &token, NOW).unwrap();
         let parts: Vec<_> = token.split('.').collect();
         let more = Claims { scp: Some("Directory.ReadWrite.All".into()), ..claims() };
         let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&more).unwrap());
         let forged = format!("{}.{payload}.{}", parts[0], parts[2]);
-        assert_eq!(verifier.verify(&forged, NOW).unwrap_err(), TokenError::BadSignature);
+        assert_eq!(check(&verifier, &forged, NOW).unwrap_err(), TokenError::BadSignature);
     }
 
     #[test]
     fn the_header_does_not_choose_the_algorithm() {
         let key = key();
-        let verifier = Verifier::new(&key, None);
+        let verifier = Verifier::new(&key, None, Issuers::default());
         let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims()).unwrap());
         let none = format!("{{\"alg\":\"none\",\"kid\":\"{}\"}}", key.kid());
         let none = format!("{}.{payload}.", BASE64_URL_SAFE_NO_PAD.encode(none));
-        assert!(verifier.verify(&none, NOW).is_err());
+        assert!(check(&verifier, &none, NOW).is_err());
         // The public key as the secret of a symmetric algorithm.
         let header = Header { kid: Some(key.kid().into()), ..Header::new(Algorithm::HS256) };
         let public = key.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
         let secret = EncodingKey::from_secret(public.as_bytes());
         let swapped = jsonwebtoken::encode(&header, &claims(), &secret).unwrap();
-        assert_eq!(verifier.verify(&swapped, NOW).unwrap_err(), TokenError::BadSignature);
+        assert_eq!(check(&verifier, &swapped, NOW).unwrap_err(), TokenError::BadSignature);
     }
 
     #[test]
     fn a_token_of_another_server_says_what_to_do() {
-        let verifier = Verifier::new(&key(), None);
+        let verifier = Verifier::new(&key(), None, Issuers::default());
         let foreign = key().mint(&claims()).unwrap();
-        let error = verifier.verify(&foreign, NOW).unwrap_err();
+        let error = check(&verifier, &foreign, NOW).unwrap_err();
         assert_eq!(error, TokenError::UnknownKey);
         assert!(error.to_string().contains("folkmoot token"));
         for text in ["", "abc", "a.b.c"] {
-            assert_eq!(verifier.verify(text, NOW).unwrap_err(), TokenError::Malformed);
+            assert_eq!(check(&verifier, text, NOW).unwrap_err(), TokenError::Malformed);
         }
     }
 

@@ -113,6 +113,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
     tokio::spawn(tidy_up(server.clone()));
+    server.verifier.others().warm_up();
     let service = Service::new(server.store.clone(), server.clock.clone());
     let consumers = tokio::spawn(consumers::run(service, server.clock.id(), stop.clone()));
 

@@ -17,6 +17,7 @@ pub(crate) mod extensions;
 mod files;
 pub(crate) mod group_settings;
 pub(crate) mod groups;
+mod identities;
 mod items;
 pub(crate) mod limits;
 pub(crate) mod members;
@@ -46,6 +47,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
+use crate::service::identities::Seen;
 use crate::store::feed::Actor;
 use crate::store::form::Form;
 use crate::store::{Store, blobs, tenants, work};
@@ -81,12 +83,14 @@ pub(crate) struct Service {
     store: Arc<Store>,
     clock: Arc<Clock>,
     answers: Arc<Answers>,
+    seen: Arc<Seen>,
 }
 
 impl Service {
     /// The rules over a store.
     pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>) -> Service {
-        Service { store, clock, answers: Arc::new(Answers::new()) }
+        let (answers, seen) = (Arc::new(Answers::new()), Arc::new(Seen::new()));
+        Service { store, clock, answers, seen }
     }
 
     /// The time and new ids.

@@ -33,8 +33,18 @@ pub(crate) async fn find_or_make(
         mail: name.to_owned(),
         disabled: false,
     };
-    let now = clock.now().ticks;
-    users::insert(tx, tenant, &user, now).await?;
+    insert(tx, tenant, &user, clock.now().ticks).await?;
+    Ok(user)
+}
+
+/// Adds a user, and tells of them.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: &User,
+    now: i64,
+) -> Result<(), Error> {
+    users::insert(tx, tenant, user, now).await?;
     tx.changed(Change {
         place: Place::Tenant { tenant, group: None },
         at: now,
@@ -43,12 +53,12 @@ pub(crate) async fn find_or_make(
         op: Op::Created,
         entity: user.id.0,
     });
-    Ok(user)
+    Ok(())
 }
 
 /// A user principal name looks like a mail address: one `@`, something on each side, nothing that an
 /// address or a URL's key cannot hold.
-fn check_name(name: &str) -> Result<(), Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
     at_most("userPrincipalName".into(), name, limits::NAME_CHARS_MAX)?;
     let bad = |c: char| c.is_whitespace() || c.is_control() || "/\\,;<>()\"".contains(c);
     match name.split_once('@') {

@@ -6,6 +6,7 @@ use crate::access::{GroupFacts, Sender, Visibility};
 use crate::ids::{GroupId, TenantId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
+use crate::store::identities;
 use crate::store::principals::{self, Principal};
 use crate::store::senders;
 use crate::store::sql::{Bind, Statement, binds};
@@ -290,6 +291,9 @@ pub(crate) async fn remove(
     group: GroupId,
     user: UserId,
 ) -> Result<bool, Error> {
+    if role == Role::Member {
+        identities::disclaim(tx, group, user).await?;
+    }
     let sql = format!("delete from {} where group_id = $1 and user_id = $2", role.table());
     Ok(tx.execute(&sql, binds![group, user]).await? > 0)
 }

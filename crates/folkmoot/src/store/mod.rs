@@ -22,6 +22,7 @@ mod explain;
 pub(crate) mod feed;
 pub(crate) mod form;
 pub(crate) mod groups;
+pub(crate) mod identities;
 pub(crate) mod index;
 mod keys;
 mod migrate;

@@ -84,3 +84,17 @@ pub(crate) async fn insert(
     .await?;
     principals::insert(tx, tenant, Principal::User(user.id)).await
 }
+
+/// Gives a user another name to be shown, and another address.
+pub(crate) async fn rename(
+    tx: &mut Tx,
+    user: UserId,
+    display_name: &str,
+    mail: &str,
+) -> Result<(), Error> {
+    let sql = "update users set display_name = $1, display_name_folded = $2, mail = $3, \
+        mail_folded = $4, version = version + 1 where id = $5";
+    let (display, folded) = (fold(display_name), fold(mail));
+    tx.execute(sql, binds![display_name, display.as_ref(), mail, folded.as_ref(), user]).await?;
+    Ok(())
+}

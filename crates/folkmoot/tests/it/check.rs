@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::other_issuer::{Issuer, SignKey};
 use crate::support::{Client, Done, Server, folkmoot};
 
 const LARGE: usize = 100 * 1024;
@@ -144,8 +145,19 @@ fn fill(server: &Server) {
 
 /// A store that was filled, without its server.
 fn store() -> TempDir {
-    let server = Server::on_sqlite(TempDir::new().unwrap());
+    let key = SignKey::es256("key");
+    let issuer = Issuer::start(&[&key]);
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("folkmoot.toml");
+    std::fs::write(&config, issuer.section("groups_claim = \"groups\"")).unwrap();
+    let config = config.to_str().unwrap().to_owned();
+    let server = Server::on_sqlite_with(folder, &["--config", &config]);
     fill(&server);
+    for guest in ["di", "ed"] {
+        let mut claims = issuer.claims(guest);
+        claims["groups"] = json!(["readers"]);
+        server.bearer(key.sign(&claims)).get("/v1.0/me").ok();
+    }
     // Then the server is idle: the files stand still.
     server.settle();
     copy(&server.data)

@@ -22,6 +22,7 @@ mod extensions;
 mod filters;
 mod groups;
 mod hidden;
+mod issuers;
 mod limits;
 mod membership;
 mod messages;

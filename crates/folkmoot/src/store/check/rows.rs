@@ -18,6 +18,7 @@ const MEMBER: Names = &["group_id", "user_id"];
 const OF_POST: Names = &["group_id", "post_id"];
 const READ: Names = &["group_id", "user_id", "conversation_id"];
 const SENDER: Names = &["group_id", "principal_id"];
+const IDENTITY: Names = &["tenant_id", "issuer", "tenant", "claim", "subject"];
 const HASH: Names = &["group_id", "hash"];
 
 /// Columns that refer to a row of another table.
@@ -31,7 +32,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 37] = [
+pub(super) const REFERENCES: [Reference; 41] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -47,6 +48,10 @@ pub(super) const REFERENCES: [Reference; 37] = [
     refers("group_subscriptions", MEMBER, &["user_id"], "users", ID),
     refers("group_favorites", MEMBER, &["group_id"], "groups", ID),
     refers("group_favorites", MEMBER, &["user_id"], "users", ID),
+    refers("identities", IDENTITY, &["tenant_id"], "tenants", ID),
+    refers("identities", IDENTITY, &["user_id"], "users", ID),
+    refers("claimed_members", MEMBER, &["group_id"], "groups", ID),
+    refers("claimed_members", MEMBER, &["user_id"], "users", ID),
     refers("conversations", IN_GROUP, &["group_id"], "groups", ID),
     refers("threads", IN_GROUP, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("posts", IN_GROUP, &["group_id", "thread_id"], "threads", IN_GROUP),
