@@ -15,7 +15,7 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins};
-use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, SigningKey, Verifier};
+use crate::auth::{Claims, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
@@ -27,7 +27,7 @@ use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 /// same application at each token.
 const APPS: uuid::Uuid = uuid::uuid!("6f5d8f0a-3c1e-4b52-9d50-5a3d0f7c2b11");
 /// Scopes of a token for a user where none is named.
-const USER_SCOPES: [Scope; 4] =
+pub(crate) const USER_SCOPES: [Scope; 4] =
     [Scope::GroupReadWriteAll, Scope::UserRead, Scope::UserReadBasicAll, Scope::TeamReadBasicAll];
 
 /// Everything that a running server shares, and that a command needs to work on the data.
@@ -109,6 +109,17 @@ impl Server {
         }
     }
 
+    /// The tenant that an address of the issuer names: by its GUID or its domain; none in particular
+    /// by one of Entra ID's words for any.
+    pub(crate) fn tenant_named(&self, name: &str) -> Option<Option<TenantId>> {
+        if ["common", "organizations"].contains(&name) {
+            return Some(None);
+        }
+        let id = uuid::Uuid::try_parse(name).ok();
+        let is_it = |it: &&Tenant| id == Some(it.id.0) || it.domain.eq_ignore_ascii_case(name);
+        self.tenants.iter().find(is_it).map(|it| Some(it.id))
+    }
+
     /// A token with these permissions, under Graph's names, or the default ones; a user who is named
     /// exists from then on.
     pub(crate) async fn token(
@@ -133,21 +144,12 @@ impl Server {
             Some(id) => TenantId(id),
             None => self.tenant(tenant)?,
         };
-        let claims = Claims {
-            iss: format!("{}/{tenant}/v2.0", self.origin),
-            aud: GRAPH_AUDIENCE.to_owned(),
-            iat: now,
-            nbf: now,
-            exp: now + ttl_seconds,
-            tid: tenant.to_string(),
-            ver: "2.0".to_owned(),
-            ..Claims::default()
-        };
+        let claims = Claims::begin(&self.origin, tenant.0, now, ttl_seconds);
         let claims = match subject {
-            Subject::App(name) => app_claims(claims, name, permissions),
+            Subject::App(name) => claims.of_app(app_id(name), name, permissions),
             Subject::User(name) if personal.is_some() => {
                 let oid = uuid::Uuid::new_v5(&APPS, name.as_bytes());
-                user_claims(claims, oid, name, name, &permissions)
+                claims.of_user(oid, name, name, permissions.join(" "))
             }
             Subject::User(name) => {
                 let user = self
@@ -160,16 +162,21 @@ impl Server {
                         },
                     )
                     .await?;
-                user_claims(
-                    claims,
-                    user.id.0,
-                    &user.principal_name,
-                    &user.display_name,
-                    &permissions,
-                )
+                let scp = permissions.join(" ");
+                claims.of_user(user.id.0, &user.principal_name, &user.display_name, scp)
             }
         };
-        Ok(self.key.mint(&claims)?)
+        self.sign(&claims)
+    }
+
+    /// Signs what a token says.
+    pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+        Ok(self.key.mint(claims)?)
+    }
+
+    /// The rules over the same data.
+    pub(crate) fn service(&self) -> Service {
+        Service::new(self.store.clone(), self.clock.clone())
     }
 
     /// Whether there is any group.
@@ -205,7 +212,7 @@ impl Server {
     /// The routes of every server; what is served at a root of the API comes from one handler.
     pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
         let api = Arc::new(Api {
-            service: Service::new(self.store.clone(), self.clock.clone()),
+            service: self.service(),
             verifier: self.verifier.clone(),
             tenants: self.tenants.iter().map(|it| it.id).collect(),
             origins,
@@ -238,38 +245,9 @@ fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, "nothing is served here; the API is at /v1.0\n").into_response()
 }
 
-fn user_claims(
-    claims: Claims,
-    oid: uuid::Uuid,
-    principal_name: &str,
-    display_name: &str,
-    scopes: &[String],
-) -> Claims {
-    Claims {
-        oid: oid.to_string(),
-        sub: oid.to_string(),
-        idtyp: "user".to_owned(),
-        upn: Some(principal_name.to_owned()),
-        name: Some(display_name.to_owned()),
-        scp: Some(scopes.join(" ")),
-        ..claims
-    }
-}
-
-fn app_claims(claims: Claims, name: &str, roles: Vec<String>) -> Claims {
-    let id = match uuid::Uuid::try_parse(name) {
-        Ok(id) => id,
-        Err(_) => uuid::Uuid::new_v5(&APPS, name.as_bytes()),
-    };
-    Claims {
-        oid: id.to_string(),
-        sub: id.to_string(),
-        idtyp: "app".to_owned(),
-        appid: Some(id.to_string()),
-        app_displayname: Some(name.to_owned()),
-        roles: Some(roles),
-        ..claims
-    }
+/// The id of an application that is nothing but a name.
+fn app_id(name: &str) -> uuid::Uuid {
+    uuid::Uuid::try_parse(name).unwrap_or_else(|_| uuid::Uuid::new_v5(&APPS, name.as_bytes()))
 }
 
 /// Gives a store its tenants and its key.

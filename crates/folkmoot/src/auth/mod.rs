@@ -5,12 +5,16 @@
 
 mod issuer;
 mod key;
+mod oauth;
+mod redirect;
 mod scope;
 mod secret;
 mod token;
 
-pub(crate) use issuer::{Grant, discovery, grant, token_answer};
+pub(crate) use issuer::{Fields, Grant, TokenRequest, discovery, token_answer};
 pub(crate) use key::SigningKey;
+pub(crate) use oauth::OAuthError;
+pub(crate) use redirect::check_redirect;
 pub(crate) use scope::{Scope, Scopes};
 pub(crate) use secret::{is_secret, new_secret};
 pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verifier, bearer};

@@ -3,6 +3,7 @@
 //! **Invariant:** answers go to standard output, everything else to standard error; the exit status is
 //! 0 for done, 1 for failed, 2 for wrong usage.
 
+mod app;
 mod check;
 mod control;
 mod group;
@@ -27,6 +28,9 @@ enum Command {
     Serve(serve::Args),
     /// Print a bearer token of the built-in issuer
     Token(token::Args),
+    /// Manage applications that sign in by themselves, or their users
+    #[command(subcommand)]
+    App(app::Command),
     /// Manage groups
     #[command(subcommand)]
     Group(group::Command),
@@ -45,6 +49,7 @@ pub(crate) fn run() -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(args).await,
             Command::Token(args) => token::run(args).await,
+            Command::App(command) => app::run(command).await,
             Command::Group(command) => group::run(command).await,
             Command::Check(args) => check::run(args).await,
         }

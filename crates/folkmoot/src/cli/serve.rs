@@ -20,6 +20,7 @@ use crate::cli::control;
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
+use crate::issuer;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
 use crate::service::{Service, consumers};
@@ -105,10 +106,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
     let origins = Origins { public: config.public_url.clone(), proxy: config.trust_proxy };
-    let mut app = server.router(origins.clone(), args.strict_graph);
-    if args.ephemeral {
-        app = app.merge(ephemeral::routes(server.clone(), origins));
-    }
+    let app = server.router(origins.clone(), args.strict_graph);
+    let app = app.merge(issuer::documents(server.clone(), origins.clone(), args.ephemeral));
+    let app = app.merge(if args.ephemeral {
+        ephemeral::routes(server.clone())
+    } else {
+        issuer::routes(server.clone(), origins)
+    });
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;

@@ -4,6 +4,7 @@
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
 pub(crate) mod answers;
+pub(crate) mod apps;
 pub(crate) mod attachments;
 #[cfg(test)]
 mod collector_tests;

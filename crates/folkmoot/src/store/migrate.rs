@@ -5,14 +5,14 @@
 
 use crate::clock::Clock;
 use crate::store::dialect::{self, Db};
-use crate::store::driver::Tx;
+use crate::store::driver::{Row, Tx};
 use crate::store::error::Error;
 use crate::store::sql::binds;
 use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 9] = [
+const MIGRATIONS: [(&str, &str, &str); 10] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -30,6 +30,7 @@ const MIGRATIONS: [(&str, &str, &str); 9] = [
     ("group_settings", GROUP_SETTINGS, GROUP_SETTINGS),
     ("posts_newest", POSTS_NEWEST, POSTS_NEWEST),
     ("filters", FILTERS, FILTERS),
+    ("sign_in", SIGN_IN, SIGN_IN),
 ];
 /// The columns whose twins that one added, by table.
 const TWINS: [(&str, &str); 5] = [
@@ -39,6 +40,7 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "thumbnail_url"),
     ("attachments", "preview_url"),
 ];
+const SIGN_IN: &str = include_str!("../../migrations/0012_sign_in.sql");
 const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");
 const POSTS_NEWEST: &str = include_str!("../../migrations/0008_posts_newest.sql");
 const GROUP_SETTINGS: &str = include_str!("../../migrations/0007_group_settings.sql");
@@ -54,14 +56,16 @@ pub(super) async fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
          (version bigint not null primary key, name text not null, applied_at bigint not null)",
     )
     .await?;
-    let sql = "select coalesce(max(version), 0) from schema_versions";
-    let found = tx.first(sql, &[], |row| row.int(0)).await?.unwrap_or(0);
+    let mut applied = Vec::new();
+    let each = |row: Row<'_>| row.int(0).map(|version| applied.push(version));
+    tx.query("select version from schema_versions", &[], each).await?;
+    let found = applied.iter().copied().max().unwrap_or(0);
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(Error::Newer { found, known });
     }
     for ((name, sqlite, postgres), version) in MIGRATIONS.iter().zip(1..) {
-        if version <= found {
+        if applied.contains(&version) {
             continue;
         }
         let db = tx.db();

@@ -8,6 +8,7 @@
 //!
 //! [`Access`]: crate::access::Access
 
+pub(crate) mod apps;
 pub(crate) mod attachments;
 pub(crate) mod blobs;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod apps;
 mod attachments;
 mod bad_input;
 mod batch;

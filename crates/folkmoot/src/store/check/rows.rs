@@ -19,6 +19,8 @@ const OF_POST: Names = &["group_id", "post_id"];
 const READ: Names = &["group_id", "user_id", "conversation_id"];
 const SENDER: Names = &["group_id", "principal_id"];
 const HASH: Names = &["group_id", "hash"];
+const SECRET: Names = &["hash"];
+const USER: Names = &["user_id"];
 
 /// Columns that refer to a row of another table.
 pub(super) struct Reference {
@@ -31,7 +33,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 37] = [
+pub(super) const REFERENCES: [Reference; 45] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -69,6 +71,14 @@ pub(super) const REFERENCES: [Reference; 37] = [
     refers("group_reads", MEMBER, &["user_id"], "users", ID),
     refers("feed_heads", &["group_id"], &["group_id"], "groups", ID),
     refers("tenant_feed_heads", &["tenant_id"], &["tenant_id"], "tenants", ID),
+    refers("apps", ID, &["tenant_id"], "tenants", ID),
+    refers("passwords", USER, USER, "users", ID),
+    refers("sign_in_links", SECRET, USER, "users", ID),
+    refers("sign_in_links", SECRET, &["tenant_id"], "tenants", ID),
+    refers("sessions", SECRET, USER, "users", ID),
+    refers("grants", ID, &["app_id"], "apps", ID),
+    refers("grants", ID, USER, "users", ID),
+    refers("grant_tokens", SECRET, &["grant_id"], "grants", ID),
 ];
 
 const fn refers(

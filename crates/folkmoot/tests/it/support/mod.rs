@@ -3,6 +3,7 @@
 #[path = "../../../../../xtask/src/postgres.rs"]
 pub(crate) mod cluster;
 mod http;
+pub(crate) mod issuer;
 pub(crate) mod postgres;
 mod talk;
 mod world;
