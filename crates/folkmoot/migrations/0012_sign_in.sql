@@ -1,4 +1,4 @@
--- What the built-in issuer keeps. Of every secret it has the BLAKE3 hash alone; of a password, Argon2id's.
+-- What the built-in issuer keeps. Of every secret it has the BLAKE3 hash alone.
 
 -- Applications that the operator has made.
 create table apps (
@@ -16,14 +16,6 @@ create table apps (
     created_at bigint not null
 );
 create unique index apps_name_key on apps (tenant_id, name);
-
-create table passwords (
-    user_id uuid not null primary key references users (id),
-    hash text not null,
-    -- Wrong ones since the last right one, and until when no other is looked at.
-    failures bigint not null,
-    closed_until bigint not null
-);
 
 create table sign_in_links (
     hash bytea not null primary key,

@@ -75,7 +75,7 @@ async fn test_token(
     body: Bytes,
 ) -> Response {
     if !is_local(&uri, &headers) {
-        return issuer::json(
+        return issuer::answer(
             StatusCode::FORBIDDEN,
             &json!({"error": "the Host must be a loopback one"}),
         );
@@ -84,13 +84,13 @@ async fn test_token(
     let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
     if essence != Some("application/json") {
         let why = json!({"error": "Content-Type: application/json is needed"});
-        return issuer::json(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+        return issuer::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
     }
     let wanted: Wanted = match serde_json::from_slice(&body) {
         Ok(wanted) => wanted,
         Err(error) => {
             let why = format!("expected {{\"user\" or \"app\", \"scopes\" or \"roles\"}}: {error}");
-            return issuer::json(StatusCode::BAD_REQUEST, &json!({"error": why}));
+            return issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
         }
     };
     let (subject, names) = match (wanted.user, wanted.app) {
@@ -98,15 +98,15 @@ async fn test_token(
         (None, Some(app)) if wanted.scopes.is_none() => (Subject::App(app), wanted.roles),
         _ => {
             let why = "either \"user\", with \"scopes\", or \"app\", with \"roles\", is needed";
-            return issuer::json(StatusCode::BAD_REQUEST, &json!({"error": why}));
+            return issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
         }
     };
     // Names are taken as they are: a token with permissions of another service is a thing to test with.
     let minted = server.token(&subject, names.as_deref(), wanted.tenant, TTL_SECONDS).await;
     match minted {
-        Ok(token) => issuer::json(StatusCode::OK, &json!({"access_token": token})),
+        Ok(token) => issuer::answer(StatusCode::OK, &json!({"access_token": token})),
         Err(error) => {
-            issuer::json(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")}))
+            issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")}))
         }
     }
 }
@@ -139,11 +139,11 @@ async fn token(
         Ok((subject, names)) => {
             let names = (!names.is_empty()).then_some(&names[..]);
             match server.token(&subject, names, None, TTL_SECONDS).await {
-                Ok(token) => issuer::json(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
+                Ok(token) => issuer::answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
                 Err(error) => {
                     let why = format!("{error:#}");
                     let why = json!({"error": "invalid_grant", "error_description": why});
-                    issuer::json(StatusCode::BAD_REQUEST, &why)
+                    issuer::answer(StatusCode::BAD_REQUEST, &why)
                 }
             }
         }
@@ -171,5 +171,7 @@ fn asked(tenant: &str, parts: &Parts, body: &str) -> Result<(Subject, Vec<String
         // A username makes it a user's token whatever the grant is called: there is no sign-in here.
         (Grant::Client, Some(user)) => (Subject::User(user.to_owned()), named),
         (Grant::Client, None) => (Subject::App(request.app), Vec::new()),
+        // Nobody signs in here, so there is no code to exchange.
+        _ => return Err(OAuthError::GrantType("authorization_code".to_owned())),
     })
 }

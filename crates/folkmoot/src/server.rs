@@ -19,7 +19,7 @@ use crate::auth::{Claims, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
-use crate::service::{Error, Service, limits, users};
+use crate::service::{Error, Service, keys, limits, users};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 
@@ -35,7 +35,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) verifier: Arc<Verifier>,
-    key: SigningKey,
+    service: Service,
     /// The default one first.
     tenants: Vec<Tenant>,
     /// What `iss` in tokens begins with.
@@ -83,18 +83,20 @@ impl Server {
                 None => format!("cannot open the store in {}", config.data.display()),
             })?;
         let store = Arc::new(store);
-        let (tenants, key) = store
+        let tenants = store
             .write(uuid::Uuid::nil(), (config.clone(), clock.clone()), |tx, (config, clock)| {
                 Box::pin(prepare(tx, config, clock))
             })
             .await
             .context("cannot prepare the store")?;
-        let key = SigningKey::from_pkcs8(key.kid, &key.secret)
-            .context("the signing key in the store cannot be read")?;
+        let service = Service::new(store.clone(), clock.clone());
+        let keys = service.signing_keys().await?;
+        let key = keys.first().context("the store has no signing key")?;
         let origin =
             config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-        let verifier = Arc::new(Verifier::new(&key, config.public_url.clone()));
-        Ok(Server { store, clock, verifier, key, tenants, origin })
+        let verifier = Arc::new(Verifier::new(key, config.public_url.clone()));
+        verifier.set_keys(&keys);
+        Ok(Server { store, clock, verifier, service, tenants, origin })
     }
 
     /// The tenant with this id, or the default one.
@@ -166,17 +168,51 @@ impl Server {
                 claims.of_user(user.id.0, &user.principal_name, &user.display_name, scp)
             }
         };
-        self.sign(&claims)
+        let key = self.key().await?;
+        if ttl_seconds > keys::UNTOLD_SECONDS {
+            self.service.keep_key(key.kid().to_owned(), ttl_seconds).await?;
+        }
+        Ok(key.mint(&claims)?)
+    }
+
+    /// The key that signs.
+    async fn key(&self) -> anyhow::Result<SigningKey> {
+        let keys = self.service.signing_keys().await?;
+        keys.into_iter().next().context("the store has no signing key")
+    }
+
+    /// Makes a new key, which signs from now on; its id.
+    pub(crate) async fn rotate_key(&self) -> anyhow::Result<String> {
+        let kid = self.service.rotate_key().await?;
+        self.verifier.set_keys(&self.service.signing_keys().await?);
+        Ok(kid)
     }
 
     /// Signs what a token says.
-    pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
-        Ok(self.key.mint(claims)?)
+    pub(crate) async fn sign(&self, claims: &impl Serialize) -> anyhow::Result<String> {
+        Ok(self.key().await?.mint(claims)?)
+    }
+
+    /// Says that it is served by https.
+    pub(crate) fn set_secure(&mut self) {
+        if let Some(rest) = self.origin.strip_prefix("http://") {
+            self.origin = format!("https://{rest}");
+        }
+    }
+
+    /// What addresses of this server begin with.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether there is any user.
+    pub(crate) async fn has_users(&self) -> anyhow::Result<bool> {
+        Ok(self.store.read((), |tx, ()| Box::pin(store::users::any(tx))).await?)
     }
 
     /// The rules over the same data.
     pub(crate) fn service(&self) -> Service {
-        Service::new(self.store.clone(), self.clock.clone())
+        self.service.clone()
     }
 
     /// Whether there is any group.
@@ -184,9 +220,11 @@ impl Server {
         Ok(self.store.read((), |tx, ()| Box::pin(groups::any(tx))).await?)
     }
 
-    /// The key that tokens are signed with, for those who check them elsewhere.
-    pub(crate) fn jwks(&self) -> serde_json::Value {
-        self.key.jwks()
+    /// The keys in use as a JWK Set (RFC 7517, section 5), for those who check tokens elsewhere.
+    pub(crate) async fn jwks(&self) -> Result<serde_json::Value, store::Error> {
+        let keys = self.service.signing_keys().await?;
+        let keys: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
+        Ok(serde_json::json!({"keys": keys}))
     }
 
     /// The development CA of this store, made at its first use: certificate and key, PEM.
@@ -251,7 +289,7 @@ fn app_id(name: &str) -> uuid::Uuid {
 }
 
 /// Gives a store its tenants and its key.
-async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<(Vec<Tenant>, Key), Error> {
+async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<Vec<Tenant>, Error> {
     let now = clock.now().ticks;
     let known = tenants::all(tx).await?;
     let mut default = known.into_iter().find(|it| it.is_default).unwrap_or_else(|| Tenant {
@@ -267,19 +305,13 @@ async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<(Vec<Ten
         let tenant = Tenant { id: *id, domain: domain.clone(), is_default: false };
         tenants::upsert(tx, &tenant, now).await?;
     }
-    let key = match Key::newest(tx, Purpose::Tokens).await? {
-        Some(key) => key,
-        None => {
-            let made = SigningKey::generate();
-            let (kid, secret) =
-                made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
-            let key = Key { kid, secret };
-            key.insert(tx, Purpose::Tokens, now).await?;
-            key
-        }
-    };
+    if Key::newest(tx, Purpose::Tokens).await?.is_none() {
+        let made = SigningKey::generate();
+        let (kid, secret) =
+            made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
+        Key { kid, secret }.insert(tx, Purpose::Tokens, now).await?;
+    }
     // Tenants that the configuration no longer names are kept, and not served.
     let served = |it: &Tenant| it.is_default || config.tenants.iter().any(|(id, _)| *id == it.id);
-    let tenants = tenants::all(tx).await?.into_iter().filter(served).collect();
-    Ok((tenants, key))
+    Ok(tenants::all(tx).await?.into_iter().filter(served).collect())
 }

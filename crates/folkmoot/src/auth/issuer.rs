@@ -5,7 +5,7 @@
 //! tenant as it did. Fields that are not named here are ignored.
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,6 +64,10 @@ pub(crate) enum Grant {
     Client,
     /// A token for a user by their name (section 4.3), which only an ephemeral server has.
     Password { user: String },
+    /// A token for a user who has signed in (section 4.1.3).
+    Code { code: String, redirect: Option<String>, verifier: Option<String> },
+    /// Another one for them (section 6).
+    Refresh { token: String },
 }
 
 /// A token request, read.
@@ -94,6 +98,12 @@ impl TokenRequest {
         let grant = match fields.need("grant_type")? {
             "client_credentials" => Grant::Client,
             "password" => Grant::Password { user: fields.need("username")?.to_owned() },
+            "authorization_code" => Grant::Code {
+                code: fields.need("code")?.to_owned(),
+                redirect: fields.get("redirect_uri").map(str::to_owned),
+                verifier: fields.get("code_verifier").map(str::to_owned),
+            },
+            "refresh_token" => Grant::Refresh { token: fields.need("refresh_token")?.to_owned() },
             other => return Err(OAuthError::GrantType(other.to_owned())),
         };
         Ok(TokenRequest { app, secret, grant, scopes: fields.words("scope") })
@@ -149,6 +159,49 @@ impl Claims {
             scp: Some(scp),
             ..self
         }
+    }
+}
+
+/// Whom an application is told that it has signed in (OpenID Connect Core 1.0, section 2).
+pub(crate) struct IdentityOf<'a> {
+    pub(crate) issuer: String,
+    pub(crate) app: Uuid,
+    pub(crate) tenant: Uuid,
+    pub(crate) user: Uuid,
+    pub(crate) principal_name: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) mail: Option<&'a str>,
+    pub(crate) nonce: Option<&'a str>,
+}
+
+impl IdentityOf<'_> {
+    /// What its token says.
+    pub(crate) fn claims(&self, now: i64, ttl_seconds: i64) -> Value {
+        let mut claims = json!({
+            "iss": self.issuer,
+            "aud": self.app,
+            "iat": now,
+            "nbf": now,
+            "exp": now + ttl_seconds,
+            "tid": self.tenant,
+            "oid": self.user,
+            "sub": self.user,
+            "preferred_username": self.principal_name,
+            "name": self.name,
+            "ver": "2.0",
+        });
+        for (name, value) in [("nonce", self.nonce), ("email", self.mail)] {
+            if let Some(value) = value {
+                claims[name] = json!(value);
+            }
+        }
+        claims
+    }
+
+    /// By which MSAL knows an account.
+    pub(crate) fn client_info(&self) -> String {
+        let info = json!({"uid": self.user, "utid": self.tenant});
+        BASE64_URL_SAFE_NO_PAD.encode(info.to_string())
     }
 }
 

@@ -6,15 +6,17 @@
 mod issuer;
 mod key;
 mod oauth;
+mod pkce;
 mod redirect;
 mod scope;
 mod secret;
 mod token;
 
-pub(crate) use issuer::{Fields, Grant, TokenRequest, discovery, token_answer};
+pub(crate) use issuer::{Fields, Grant, IdentityOf, TokenRequest, discovery, token_answer};
 pub(crate) use key::SigningKey;
 pub(crate) use oauth::OAuthError;
-pub(crate) use redirect::check_redirect;
+pub(crate) use pkce::{is_challenge, is_verifier, style_hash};
+pub(crate) use redirect::{check_redirect, form_target, matches_redirect};
 pub(crate) use scope::{Scope, Scopes};
-pub(crate) use secret::{is_secret, new_secret};
+pub(crate) use secret::{hash_secret, is_secret, new_secret};
 pub(crate) use token::{Claims, GRAPH_AUDIENCE, TokenError, Verifier, bearer};

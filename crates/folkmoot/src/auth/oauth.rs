@@ -39,6 +39,48 @@ pub(crate) enum OAuthError {
     NotDefault(String),
     #[error("The application '{0}' has no role of its own: 'folkmoot app add --role' gives one.")]
     NoRole(String),
+    #[error(
+        "The redirect URI '{0}' specified in the request does not match the redirect URIs configured for the application: 'folkmoot app add --redirect' names them."
+    )]
+    Redirect(String),
+    #[error("The parameter '{0}' has a value that is not served: it must be {1}.")]
+    Parameter(&'static str, &'static str),
+    #[error("The response type '{0}' is not served: it must be 'code'.")]
+    ResponseType(String),
+    #[error(
+        "Proof Key for Code Exchange is required: a code_challenge with the code_challenge_method 'S256'."
+    )]
+    NoChallenge,
+    #[error(
+        "The provided value for the input parameter 'scope' is not valid. The scope '{0}' has nothing that the application may have for a user."
+    )]
+    Scopes(String),
+    #[error("A silent sign-in request was sent but no user is signed in.")]
+    NotSignedIn,
+    #[error(
+        "The provided grant is invalid: it is not known here, or was given to another application."
+    )]
+    NoGrant,
+    #[error(
+        "Reply address does not match the reply address provided when requesting Authorization code."
+    )]
+    OtherRedirect,
+    #[error(
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request."
+    )]
+    Verifier,
+    #[error("OAuth2 Authorization code was already redeemed, please retry with a new valid code.")]
+    CodeUsed,
+    #[error(
+        "The provided grant has expired due to it being revoked: its refresh token was used before. A fresh sign-in is needed."
+    )]
+    RefreshUsed,
+    #[error(
+        "The provided authorization code or refresh token has expired. Send a new interactive authorization request for this user."
+    )]
+    Expired,
+    #[error("The user account is disabled.")]
+    Disabled,
 }
 
 impl OAuthError {
@@ -46,7 +88,7 @@ impl OAuthError {
     pub(crate) const fn entry(&self) -> (&'static str, u32, u16) {
         match self {
             OAuthError::Missing(_) => ("invalid_request", 900_144, 400),
-            OAuthError::Twice(_) => ("invalid_request", 90_014, 400),
+            OAuthError::Twice(_) => ("invalid_request", 9_000_411, 400),
             OAuthError::GrantType(_) => ("unsupported_grant_type", 70_003, 400),
             OAuthError::Tenant(_) => ("invalid_request", 90_002, 400),
             OAuthError::UnknownApp(_) => ("unauthorized_client", 700_016, 400),
@@ -55,6 +97,19 @@ impl OAuthError {
             OAuthError::PublicSecret => ("invalid_client", 700_025, 401),
             OAuthError::NotDefault(_) => ("invalid_scope", 1_002_012, 400),
             OAuthError::NoRole(_) => ("unauthorized_client", 501_051, 400),
+            OAuthError::Redirect(_) => ("invalid_request", 50_011, 400),
+            OAuthError::Parameter(..) => ("invalid_request", 90_023, 400),
+            OAuthError::ResponseType(_) => ("unsupported_response_type", 700_054, 400),
+            OAuthError::NoChallenge => ("invalid_request", 9_002_325, 400),
+            OAuthError::Scopes(_) => ("invalid_scope", 70_011, 400),
+            OAuthError::NotSignedIn => ("login_required", 50_058, 400),
+            OAuthError::NoGrant => ("invalid_grant", 70_000, 400),
+            OAuthError::OtherRedirect => ("invalid_grant", 500_112, 400),
+            OAuthError::Verifier => ("invalid_grant", 501_481, 400),
+            OAuthError::CodeUsed => ("invalid_grant", 54_005, 400),
+            OAuthError::RefreshUsed => ("invalid_grant", 50_173, 400),
+            OAuthError::Expired => ("invalid_grant", 70_008, 400),
+            OAuthError::Disabled => ("invalid_grant", 50_057, 400),
         }
     }
 

@@ -31,7 +31,6 @@ pub(crate) fn check_redirect(url: &str) -> Result<(), &'static str> {
     }
 }
 
-#[cfg(test)]
 /// Whether an application that has named `registered` may be sent to `asked`.
 pub(crate) fn matches_redirect(registered: &str, asked: &str) -> bool {
     registered == asked
@@ -41,7 +40,6 @@ pub(crate) fn matches_redirect(registered: &str, asked: &str) -> bool {
         }
 }
 
-#[cfg(test)]
 /// Host and rest of a loopback address, the port left out.
 fn loopback(url: &str) -> Option<(&str, &str)> {
     let (host, rest) = host_and_rest(url.strip_prefix("http://")?);
@@ -66,7 +64,6 @@ fn is_loopback(host: &str) -> bool {
     ["127.0.0.1", "[::1]", "localhost"].contains(&without_port(host))
 }
 
-#[cfg(test)]
 /// What a page whose form ends at this address may say in its policy of forms: the origin, or a scheme
 /// alone where the policy has no word for the host.
 pub(crate) fn form_target(url: &str) -> String {

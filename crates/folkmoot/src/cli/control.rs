@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{app, group, token};
+use crate::cli::{app, group, token, user};
 use crate::config::Config;
 use crate::server::Server;
 
@@ -28,6 +28,10 @@ pub(crate) enum Request {
     Token(token::Wanted),
     /// `folkmoot app`
     App(app::Wanted),
+    /// `folkmoot user`
+    User(user::Wanted),
+    /// `folkmoot key rotate`
+    KeyRotate,
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
 }
@@ -37,6 +41,8 @@ pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Resu
     match request {
         Request::Token(wanted) => token::mint(server, wanted).await,
         Request::App(wanted) => app::carry_out(server, wanted).await,
+        Request::User(wanted) => user::carry_out(server, wanted).await,
+        Request::KeyRotate => server.rotate_key().await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
     }
 }

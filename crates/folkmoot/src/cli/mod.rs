@@ -7,8 +7,10 @@ mod app;
 mod check;
 mod control;
 mod group;
+mod key;
 mod serve;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,12 @@ enum Command {
     /// Manage groups
     #[command(subcommand)]
     Group(group::Command),
+    /// Manage the key that tokens are signed with
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Manage people's accounts
+    #[command(subcommand)]
+    User(user::Command),
     /// Prove that the store is sound, or print what is not
     Check(check::Args),
 }
@@ -51,6 +59,8 @@ pub(crate) fn run() -> ExitCode {
             Command::Token(args) => token::run(args).await,
             Command::App(command) => app::run(command).await,
             Command::Group(command) => group::run(command).await,
+            Command::Key(command) => key::run(command).await,
+            Command::User(command) => user::run(command).await,
             Command::Check(args) => check::run(args).await,
         }
     });

@@ -140,7 +140,7 @@ fn an_application_that_is_not_known_by_what_it_says_gets_no_token() {
     }
     let good = [("client_id", &app.id[..]), ("client_secret", secret), ("grant_type", grant)];
     let twice = [&good[..], &[("client_id", &other.id)]].concat();
-    server.ask_token("common", &twice).refused_oauth(400, "invalid_request", 90_014);
+    server.ask_token("common", &twice).refused_oauth(400, "invalid_request", 9_000_411);
     for tenant in [nobody, "robot", "example.org", "consumers"] {
         server.ask_token(tenant, &good).refused_oauth(400, "invalid_request", 90_002);
         let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");
@@ -213,4 +213,76 @@ fn applications_are_made_with_a_server_and_without_one_and_their_secrets_kept_no
     assert_eq!(folkmoot(&public, &server.data).status, Some(2));
     let done = server.check();
     assert!(done.stdout.starts_with("sound"), "{}", done.stdout);
+}
+
+/// The ids of the keys that a server names.
+fn keys(server: &Server) -> Vec<String> {
+    let keys = server.anonymous().get("/common/discovery/v2.0/keys").ok();
+    let keys = keys["keys"].as_array().unwrap().clone();
+    keys.iter().map(|it| it["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn kid(token: &str) -> String {
+    let head = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let head: Value = serde_json::from_slice(&head).unwrap();
+    head["kid"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_new_key_signs_and_the_one_before_it_still_checks() {
+    let server = Server::durable();
+    let before = server.user("ada@example.org");
+    let first = keys(&server);
+    assert_eq!(first, [kid(&before.token)]);
+    let second = server.command(&["key", "rotate"]);
+    // At once again: none of them is lost.
+    let third = server.command(&["key", "rotate"]);
+    let all = [third.clone(), second, first[0].clone()];
+    assert_eq!(keys(&server), all);
+    let after = server.user("ada@example.org");
+    assert_eq!(kid(&after.token), third);
+    let server = server.kill_and_restart();
+    assert_eq!(keys(&server), all);
+    for ada in [before, after] {
+        ada.at(&server).get("/v1.0/me").ok();
+    }
+}
+
+/// Two servers have one store, and the command goes to one of them.
+#[test]
+fn a_new_key_is_found_by_a_server_that_was_not_told() {
+    let Some((first, second)) = Server::two() else { return };
+    let before = first.user("ada@example.org");
+    first.command(&["key", "rotate"]);
+    let after = first.user("ada@example.org");
+    assert_ne!(kid(&before.token), kid(&after.token));
+    for ada in [after, before] {
+        ada.at(&second).get("/v1.0/me").ok();
+    }
+    assert_eq!(keys(&second).len(), 2);
+}
+
+/// An hour's tokens are gone after a day; one of a month keeps its key for a month.
+#[test]
+fn a_key_checks_until_its_last_token_has_expired() {
+    let at = |time: &'static str| ["--fixed-clock", time];
+    let server = Server::start(tempfile::TempDir::new().unwrap(), &at("2026-01-01T00:00:00Z"));
+    let token = server.command(&["token", "--user", "ada@example.org", "--ttl", "30d"]);
+    let month = kid(&token);
+    let short = server.command(&["key", "rotate"]);
+    server.user("ada@example.org");
+    let newest = server.command(&["key", "rotate"]);
+    let mut server = server;
+    for (time, expected) in [
+        ("2026-01-01T23:59:59Z", vec![&newest, &short, &month]),
+        ("2026-01-02T00:00:00Z", vec![&newest, &month]),
+        ("2026-01-30T23:59:59Z", vec![&newest, &month]),
+        ("2026-01-31T00:00:00Z", vec![&newest]),
+    ] {
+        server = server.kill_and_restart_with(&at(time));
+        assert_eq!(keys(&server).iter().collect::<Vec<_>>(), expected, "{time}");
+        let me = crate::support::Client { address: server.address.clone(), token: token.clone() };
+        let status = if expected.contains(&&month) { 200 } else { 401 };
+        assert_eq!(me.get("/v1.0/me").status, status, "{time}");
+    }
 }

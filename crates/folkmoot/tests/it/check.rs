@@ -144,7 +144,6 @@ fn fill(server: &Server) {
 
 /// What a sign-in leaves, a row in each table of it.
 const SIGNED_IN: &str = "
-    insert into passwords select id, 'x', 0, 0 from users limit 1;
     insert into sign_in_links select x'01', id, tenant_id, 0 from users limit 1;
     insert into sessions select x'02', id, 0 from users limit 1;
     insert into grants select x'03', a.id, u.id, '', '', null, null, 0 from apps a, users u limit 1;

@@ -35,6 +35,7 @@ mod search;
 mod seed;
 mod senders;
 mod settings;
+mod sign_in;
 mod threads;
 mod tls;
 mod tokens;

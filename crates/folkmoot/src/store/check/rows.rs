@@ -33,7 +33,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 45] = [
+pub(super) const REFERENCES: [Reference; 44] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -72,7 +72,6 @@ pub(super) const REFERENCES: [Reference; 45] = [
     refers("feed_heads", &["group_id"], &["group_id"], "groups", ID),
     refers("tenant_feed_heads", &["tenant_id"], &["tenant_id"], "tenants", ID),
     refers("apps", ID, &["tenant_id"], "tenants", ID),
-    refers("passwords", USER, USER, "users", ID),
     refers("sign_in_links", SECRET, USER, "users", ID),
     refers("sign_in_links", SECRET, &["tenant_id"], "tenants", ID),
     refers("sessions", SECRET, USER, "users", ID),

@@ -1,5 +1,6 @@
 //! A running server and a client that sends exactly the bytes it is told to.
 
+pub(crate) mod browser;
 #[path = "../../../../../xtask/src/postgres.rs"]
 pub(crate) mod cluster;
 mod http;
