@@ -219,7 +219,12 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::OAuth(error) => {
             let status = StatusCode::from_u16(error.entry().2).unwrap_or(StatusCode::BAD_REQUEST);
-            answer(status, &error.json())
+            let mut response = answer(status, &error.json());
+            if status == StatusCode::UNAUTHORIZED {
+                let basic = HeaderValue::from_static("Basic realm=\"token endpoint\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+            }
+            response
         }
         other => {
             tracing::error!(error = %other, "the issuer cannot answer");

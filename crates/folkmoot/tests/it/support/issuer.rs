@@ -66,6 +66,7 @@ impl Response {
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(&format!("AADSTS{number}: ")), "{body}");
         assert_eq!(self.header("Cache-Control"), Some("no-store"));
+        assert_eq!(self.header("WWW-Authenticate").is_some(), status == 401);
     }
 }
 
