@@ -301,6 +301,15 @@ fn an_application_is_answered_only_where_it_is_at_home() {
         );
         assert!(answer.header("Location").is_none());
     }
+    // An address without a free port is what it is, to its last letter.
+    for other in [
+        "https://site.example/x?y=z&a=b",
+        "https://site.example/x",
+        "https://site.example:443/x?y=z",
+    ] {
+        let asked = it.asked(&[("client_id", &it.site.id), ("redirect_uri", other)]);
+        assert!(browser.get(&asked).text().contains("AADSTS50011: "), "{other}");
+    }
     let twice = format!("{}&state=x", it.asked(&[]));
     assert!(browser.get(&twice).text().contains("AADSTS9000411: "));
     let elsewhere = it.asked(&[]).replacen("common", nobody, 1);
