@@ -173,11 +173,14 @@ if [ -n "$postgres" ]; then
     serve "$work/data" --tls dev --store "$postgres/$database"
     # Only an ephemeral server gives tokens over HTTP.
     FOLKMOOT_TOKEN_COMMAND=$(printf '%q ' "$binary" token --data "$work/data" --store "$postgres/$database")
-    export FOLKMOOT_TOKEN_COMMAND
+    # Three lines, each a name, an equals sign and what the stories want.
+    FOLKMOOT_APP=$("$binary" app add --name robot --role Group.ReadWrite.All --data "$work/data" |
+        cut -d= -f2 | paste -sd ' ')
+    export FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP
     echo "clients: a durable server on PostgreSQL, in the database $database"
 else
     # One that is left from a story told by hand is another server's.
-    unset FOLKMOOT_TOKEN_COMMAND
+    unset FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP
     run_readme
     serve "$work/data" --ephemeral --tls dev
 fi

@@ -3,13 +3,17 @@
 //
 // The server is a Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file that
 // NODE_EXTRA_CA_CERTS names. An ephemeral server gives tokens for the asking; where it is a durable one,
-// FOLKMOOT_TOKEN_COMMAND is the command that prints them, `folkmoot token` with the server's options.
+// FOLKMOOT_TOKEN_COMMAND is the command that prints them, `folkmoot token` with the server's options, and
+// FOLKMOOT_APP holds tenant, id and secret of an application that `folkmoot app add --role Group.ReadWrite.All`
+// made, with a space between each.
 //
 // Invariant: everything goes through the client, and all that the story needs it makes by Graph calls.
 
 import { isDeepStrictEqual, inspect } from "node:util";
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { ClientSecretCredential } from "@azure/identity";
+import { ConfidentialClientApplication } from "@azure/msal-node";
 import graph from "@microsoft/microsoft-graph-client";
 
 const {
@@ -20,6 +24,10 @@ const {
 
 const URL_OF_SERVER = (process.env.FOLKMOOT_URL ?? "").replace(/\/$/, "");
 const TOKEN_COMMAND = process.env.FOLKMOOT_TOKEN_COMMAND;
+// Any tenant, id and secret will do for an ephemeral server.
+const [TENANT, APP, SECRET] = (process.env.FOLKMOOT_APP
+  ?? "8d12587e-587e-4d12-be58-128d7e58128d 11111111-2222-4333-8444-555555555555 secret").split(" ");
+const SCOPE = "https://graph.microsoft.com/.default";
 const UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d";
 const MANY = 45;
 const ODD_TOPIC = "O'Hara & Söhne #1 + 100 %";
@@ -68,8 +76,10 @@ async function userToken(user) {
 }
 
 /** A client that calls as this user. */
-async function signIn(user) {
-  const token = await userToken(user);
+const signIn = async (user) => withToken(await userToken(user));
+
+/** A client that calls with this token. */
+function withToken(token) {
   return Client.init({
     baseUrl: `${URL_OF_SERVER}/`,
     defaultVersion: "v1.0",
@@ -411,6 +421,31 @@ async function batch(ada, here, thread) {
   check("batch: error", error.code, "ErrorItemNotFound");
 }
 
+/** An application signs in with its secret, through either identity library, and reads. */
+async function byApplication(here) {
+  const reads = async (what, token) => {
+    const group = await withToken(token).api(here).get();
+    check(`${what}: group`, group.displayName, "Readers & writers");
+  };
+  const options = { authorityHost: URL_OF_SERVER, disableInstanceDiscovery: true };
+  const credential = new ClientSecretCredential(TENANT, APP, SECRET, options);
+  await reads("@azure/identity", (await credential.getToken(SCOPE)).token);
+
+  const msal = (clientSecret) => new ConfidentialClientApplication({
+    auth: {
+      clientId: APP, clientSecret, authority: `${URL_OF_SERVER}/${TENANT}`,
+      knownAuthorities: [new URL(URL_OF_SERVER).host],
+    },
+  });
+  const answer = await msal(SECRET).acquireTokenByClientCredential({ scopes: [SCOPE] });
+  await reads("@azure/msal-node", answer.accessToken);
+  if (process.env.FOLKMOOT_APP) {
+    const wrong = msal("wrong").acquireTokenByClientCredential({ scopes: [SCOPE] });
+    const error = await wrong.then(() => undefined, (caught) => caught);
+    check("@azure/msal-node: a wrong secret", [error?.errorCode, error?.errorNo], ["invalid_client", 7000215]);
+  }
+}
+
 const [ada, bo] = [await signIn("ada@example.org"), await signIn("bo@example.org")];
 const groupId = await makeGroup(ada, bo);
 const here = `/groups/${groupId}`;
@@ -426,6 +461,7 @@ await edit(ada, bo, thread, extended);
 await sideThread(ada, here, conversationId, threadId);
 await page(ada, here);
 await batch(ada, here, thread);
+await byApplication(here);
 await declare(ada, groupId);
 await end(ada, here, conversationId, threadId);
 console.log(`javascript story: ${passed} checks passed`);

@@ -3,7 +3,8 @@
 The server is a Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in the file that
 SSL_CERT_FILE (for httpx, which the SDK uses) and REQUESTS_CA_BUNDLE (for azure-identity) name.
 An ephemeral server gives tokens for the asking; where it is a durable one, FOLKMOOT_TOKEN_COMMAND is the
-command that prints them, `folkmoot token` with the server's options.
+command that prints them, `folkmoot token` with the server's options, and FOLKMOOT_APP holds tenant, id and secret
+of an application that `folkmoot app add --role Group.ReadWrite.All` made, with a space between each.
 
 Invariant: everything goes through the SDK, and all that the story needs it makes by Graph calls.
 """
@@ -29,6 +30,7 @@ from kiota_abstractions.request_information import RequestInformation
 from kiota_authentication_azure.azure_identity_authentication_provider import (
     AzureIdentityAuthenticationProvider,
 )
+from msal import ConfidentialClientApplication
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
 from msgraph.generated.groups.item.conversations.conversations_request_builder import (
@@ -79,8 +81,11 @@ URL = os.environ["FOLKMOOT_URL"].rstrip("/")
 HOST = urlsplit(URL).hostname
 TOKEN_COMMAND = os.environ.get("FOLKMOOT_TOKEN_COMMAND")
 SCOPE = "https://graph.microsoft.com/.default"
-# Any tenant: an ephemeral server has one, whatever it is called.
-TENANT = "8d12587e-587e-4d12-be58-128d7e58128d"
+# Any tenant, id and secret will do for an ephemeral server.
+TENANT, APP, SECRET = os.environ.get(
+    "FOLKMOOT_APP",
+    "8d12587e-587e-4d12-be58-128d7e58128d 11111111-2222-4333-8444-555555555555 secret",
+).split()
 UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d"
 MANY = 45
 POST = "{+baseurl}/groups/{group%2Did}/threads/{conversationThread%2Did}/posts/{post%2Did}"
@@ -479,20 +484,34 @@ async def batch(ada, here):
 
 
 async def by_application(group_id):
-    """An application signs in with its secret, through the identity library, and reads."""
-    if TOKEN_COMMAND:
-        print("python story: left out signing in by azure-identity: no token endpoint here")
-        credential = Token(token_by_command("app", "robot"))
-    else:
-        credential = ClientSecretCredential(
-            TENANT, "11111111-2222-4333-8444-555555555555", "a secret",
-            authority=URL, disable_instance_discovery=True,
-        )
+    """An application signs in with its secret, through either identity library, and reads."""
+    credential = ClientSecretCredential(
+        TENANT, APP, SECRET, authority=URL, disable_instance_discovery=True
+    )
     robot = client(credential)
     here = robot.groups.by_group_id(group_id)
     check("application: group", (await here.get()).display_name, "Readers & writers")
     check("application: conversations", await here.conversations.count.get(), MANY + 1)
     await check_error("application: me", robot.me.get(), 400, "BadRequest")
+
+    # The same authority by the address of its tenant, and by that of its discovery document.
+    for authority in ({"authority": f"{URL}/{TENANT}"}, {"oidc_authority": f"{URL}/{TENANT}/v2.0"}):
+        application = ConfidentialClientApplication(
+            APP, client_credential=SECRET, instance_discovery=False, **authority
+        )
+        answer = application.acquire_token_for_client([SCOPE])
+        check("msal: its error", answer.get("error_description"), None)
+        robot = client(Token(answer["access_token"]))
+        group = await robot.groups.by_group_id(group_id).get()
+        check("msal: group", group.display_name, "Readers & writers")
+        again = application.acquire_token_for_client([SCOPE])
+        check("msal: it keeps the token", again["token_source"], "cache")
+    if "FOLKMOOT_APP" in os.environ:
+        application = ConfidentialClientApplication(
+            APP, client_credential="wrong", authority=f"{URL}/{TENANT}", instance_discovery=False
+        )
+        answer = application.acquire_token_for_client([SCOPE])
+        check("msal: a wrong secret", (answer["error"], answer["error_codes"]), ("invalid_client", [7000215]))
 
 
 async def end(ada, here, conversation_id, thread_id):

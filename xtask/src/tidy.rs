@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 /// Each room of the `folkmoot` crate and the rooms that it may use.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("main.rs", &[]),
     ("lib.rs", &["cli"]),
     (
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "clock",
             "config",
             "ephemeral",
+            "issuer",
             "net",
             "server",
             "service",
@@ -28,7 +29,8 @@ const ARROWS: [(&str, &[&str]); 16] = [
         ],
     ),
     ("config.rs", &["auth", "ids"]),
-    ("ephemeral.rs", &["api", "auth", "server"]),
+    ("ephemeral.rs", &["auth", "issuer", "server", "service"]),
+    ("issuer", &["api", "auth", "ids", "server", "service"]),
     ("server.rs", &["api", "auth", "clock", "config", "ids", "service", "store"]),
     ("api", &["access", "auth", "clock", "ids", "model", "net", "service"]),
     ("net", &[]),
@@ -56,8 +58,8 @@ const WORDS: [(&str, &[&str]); 5] = [
             "cli/serve.rs",
         ],
     ),
-    ("axum", &["api/", "net/", "server.rs", "ephemeral.rs"]),
-    ("http::", &["api/", "net/", "server.rs", "ephemeral.rs"]),
+    ("axum", &["api/", "net/", "server.rs", "ephemeral.rs", "issuer/"]),
+    ("http::", &["api/", "net/", "server.rs", "ephemeral.rs", "issuer/"]),
     ("\"select ", &["store/"]),
 ];
 

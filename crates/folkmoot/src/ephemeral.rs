@@ -8,27 +8,22 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::post;
 use axum::{Router, http};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use percent_encoding::percent_decode_str;
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api::Origins;
-use crate::auth::{Grant, Scope, discovery, grant, token_answer};
+use crate::auth::{Grant, OAuthError, Scope, TokenRequest, token_answer};
+use crate::issuer::{self, fields, is_form};
 use crate::server::{Server, Subject};
+use crate::service::apps::Refusal;
 
 /// How long tokens of these routes are good.
 const TTL_SECONDS: i64 = 8 * 3_600;
-
-struct Ephemeral {
-    server: Arc<Server>,
-    origins: Origins,
-}
 
 /// A folder for an ephemeral server's data, in memory where there is a file system in memory.
 pub(crate) fn folder() -> anyhow::Result<tempfile::TempDir> {
@@ -56,13 +51,11 @@ fn sweep(memory: &std::path::Path) {
 }
 
 /// The routes.
-pub(crate) fn routes(server: Arc<Server>, origins: Origins) -> Router {
+pub(crate) fn routes(server: Arc<Server>) -> Router {
     Router::new()
         .route("/_test/token", post(test_token))
-        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(configuration))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
-        .route("/{tenant}/discovery/v2.0/keys", get(keys))
-        .with_state(Arc::new(Ephemeral { server, origins }))
+        .with_state(server)
 }
 
 #[derive(Deserialize)]
@@ -76,25 +69,28 @@ struct Wanted {
 }
 
 async fn test_token(
-    State(state): State<Arc<Ephemeral>>,
+    State(server): State<Arc<Server>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if !is_local(&uri, &headers) {
-        return answer(StatusCode::FORBIDDEN, &json!({"error": "the Host must be a loopback one"}));
+        return issuer::answer(
+            StatusCode::FORBIDDEN,
+            &json!({"error": "the Host must be a loopback one"}),
+        );
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
     if essence != Some("application/json") {
         let why = json!({"error": "Content-Type: application/json is needed"});
-        return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+        return issuer::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
     }
     let wanted: Wanted = match serde_json::from_slice(&body) {
         Ok(wanted) => wanted,
         Err(error) => {
             let why = format!("expected {{\"user\" or \"app\", \"scopes\" or \"roles\"}}: {error}");
-            return answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
+            return issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
         }
     };
     let (subject, names) = match (wanted.user, wanted.app) {
@@ -102,14 +98,16 @@ async fn test_token(
         (None, Some(app)) if wanted.scopes.is_none() => (Subject::App(app), wanted.roles),
         _ => {
             let why = "either \"user\", with \"scopes\", or \"app\", with \"roles\", is needed";
-            return answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
+            return issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": why}));
         }
     };
     // Names are taken as they are: a token with permissions of another service is a thing to test with.
-    let minted = state.server.token(&subject, names.as_deref(), wanted.tenant, TTL_SECONDS).await;
+    let minted = server.token(&subject, names.as_deref(), wanted.tenant, TTL_SECONDS).await;
     match minted {
-        Ok(token) => answer(StatusCode::OK, &json!({"access_token": token})),
-        Err(error) => answer(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")})),
+        Ok(token) => issuer::answer(StatusCode::OK, &json!({"access_token": token})),
+        Err(error) => {
+            issuer::answer(StatusCode::BAD_REQUEST, &json!({"error": format!("{error:#}")}))
+        }
     }
 }
 
@@ -126,75 +124,54 @@ fn is_local(uri: &Uri, headers: &HeaderMap) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
-async fn configuration(
-    State(state): State<Arc<Ephemeral>>,
-    Path(tenant): Path<String>,
-    request: Request,
-) -> Response {
-    let (parts, _) = request.into_parts();
-    answer(StatusCode::OK, &discovery(&state.origins.of(&parts), &tenant))
-}
-
-async fn keys(State(state): State<Arc<Ephemeral>>, Path(_tenant): Path<String>) -> Response {
-    answer(StatusCode::OK, &state.server.jwks())
-}
-
 /// The token endpoint: any client id and secret; whatever tenant is named, the token is of the one
 /// that an ephemeral server has, so that tokens got in different ways see the same groups.
 async fn token(
-    State(state): State<Arc<Ephemeral>>,
+    State(server): State<Arc<Server>>,
     Path(tenant): Path<String>,
     parts: Parts,
     body: String,
 ) -> Response {
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
-    if essence != Some("application/x-www-form-urlencoded") {
-        let why = json!({"error": "invalid_request", "error_description": "a form is needed"});
-        return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+    if !is_form(&parts) {
+        return issuer::no_form();
     }
+    match asked(&tenant, &parts, &body) {
+        Ok((subject, names)) => {
+            let names = (!names.is_empty()).then_some(&names[..]);
+            match server.token(&subject, names, None, TTL_SECONDS).await {
+                Ok(token) => issuer::answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    let why = json!({"error": "invalid_grant", "error_description": why});
+                    issuer::answer(StatusCode::BAD_REQUEST, &why)
+                }
+            }
+        }
+        Err(error) => issuer::refused(&Refusal::OAuth(error)),
+    }
+}
+
+/// Whom a token request wants a token for, and the permissions that it names.
+fn asked(tenant: &str, parts: &Parts, body: &str) -> Result<(Subject, Vec<String>), OAuthError> {
     // A GUID, one of Microsoft's words for any tenant, or a domain.
-    let known = ["common", "organizations", "consumers"].contains(&tenant.as_str())
+    let known = ["common", "organizations", "consumers"].contains(&tenant)
         || tenant.contains('.')
-        || uuid::Uuid::try_parse(&tenant).is_ok();
+        || uuid::Uuid::try_parse(tenant).is_ok();
     if !known {
-        let why = format!("tenant '{tenant}' is no GUID, domain, 'common' or 'organizations'");
-        let why = json!({"error": "invalid_request", "error_description": why});
-        return answer(StatusCode::BAD_REQUEST, &why);
+        return Err(OAuthError::Tenant(tenant.to_owned()));
     }
     let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
-    let (subject, names) = match grant(&form(&body), authorization) {
-        Ok(Grant::Client { id }) => (Subject::App(id), Vec::new()),
-        Ok(Grant::User { name, scopes }) => (Subject::User(name), scopes),
-        Err(error) => return answer(StatusCode::BAD_REQUEST, &error.json()),
-    };
+    let fields = fields(body)?;
+    let request = TokenRequest::read(&fields, authorization)?;
     // Scopes that are not known are not granted; that is no error in OAuth.
-    let known: Vec<_> =
-        names.iter().filter_map(|it| Scope::parse(it)).map(|it| it.name().to_owned()).collect();
-    let known = (!known.is_empty()).then_some(&known[..]);
-    match state.server.token(&subject, known, None, TTL_SECONDS).await {
-        Ok(token) => answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
-        Err(error) => {
-            let why = json!({"error": "invalid_grant", "error_description": format!("{error:#}")});
-            answer(StatusCode::BAD_REQUEST, &why)
-        }
-    }
-}
-
-/// The fields of a form (application/x-www-form-urlencoded).
-fn form(body: &str) -> Vec<(String, String)> {
-    let decode =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    body.split('&')
-        .filter_map(|it| it.split_once('='))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
-}
-
-fn answer(status: StatusCode, body: &Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let named = request.scopes.iter().filter_map(|it| Scope::parse(it));
+    let named = named.map(|it| it.name().to_owned()).collect();
+    Ok(match (request.grant, fields.get("username")) {
+        (Grant::Password { user }, _) => (Subject::User(user), named),
+        // A username makes it a user's token whatever the grant is called: there is no sign-in here.
+        (Grant::Client, Some(user)) => (Subject::User(user.to_owned()), named),
+        (Grant::Client, None) => (Subject::App(request.app), Vec::new()),
+        // Nobody signs in here, so there is no code to exchange.
+        _ => return Err(OAuthError::GrantType("authorization_code".to_owned())),
+    })
 }

@@ -9,6 +9,7 @@ mod server;
 
 mod api;
 mod ephemeral;
+mod issuer;
 mod net;
 
 mod service;

@@ -15,11 +15,11 @@ use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins};
-use crate::auth::{Claims, GRAPH_AUDIENCE, Issuers, PERSONAL, Scope, SigningKey, Verifier};
+use crate::auth::{Claims, Issuers, PERSONAL, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
-use crate::service::{Error, Service, limits, users};
+use crate::service::{Error, Service, keys, limits, users};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 
@@ -27,7 +27,7 @@ use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 /// same application at each token.
 const APPS: uuid::Uuid = uuid::uuid!("6f5d8f0a-3c1e-4b52-9d50-5a3d0f7c2b11");
 /// Scopes of a token for a user where none is named.
-const USER_SCOPES: [Scope; 4] =
+pub(crate) const USER_SCOPES: [Scope; 4] =
     [Scope::GroupReadWriteAll, Scope::UserRead, Scope::UserReadBasicAll, Scope::TeamReadBasicAll];
 
 /// Everything that a running server shares, and that a command needs to work on the data.
@@ -35,7 +35,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) verifier: Arc<Verifier>,
-    key: SigningKey,
+    service: Service,
     /// The default one first.
     tenants: Vec<Tenant>,
     /// What `iss` in tokens begins with.
@@ -83,14 +83,15 @@ impl Server {
                 None => format!("cannot open the store in {}", config.data.display()),
             })?;
         let store = Arc::new(store);
-        let (tenants, key) = store
+        let tenants = store
             .write(uuid::Uuid::nil(), (config.clone(), clock.clone()), |tx, (config, clock)| {
                 Box::pin(prepare(tx, config, clock))
             })
             .await
             .context("cannot prepare the store")?;
-        let key = SigningKey::from_pkcs8(key.kid, &key.secret)
-            .context("the signing key in the store cannot be read")?;
+        let service = Service::new(store.clone(), clock.clone());
+        let keys = service.signing_keys().await?;
+        let key = keys.first().context("the store has no signing key")?;
         let origin =
             config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
         let mut others = Vec::with_capacity(config.issuers.len());
@@ -99,13 +100,25 @@ impl Server {
         }
         let others = Issuers::new(others).map_err(anyhow::Error::msg);
         let others = others.context("cannot fetch the keys of issuers over https")?;
-        let verifier = Arc::new(Verifier::new(&key, config.public_url.clone(), others));
-        Ok(Server { store, clock, verifier, key, tenants, origin })
+        let verifier = Arc::new(Verifier::new(key, config.public_url.clone(), others));
+        verifier.set_keys(&keys);
+        Ok(Server { store, clock, verifier, service, tenants, origin })
     }
 
     /// The tenant with this id, or the default one.
     pub(crate) fn tenant(&self, id: Option<uuid::Uuid>) -> anyhow::Result<TenantId> {
         tenant_of(&self.tenants, id)
+    }
+
+    /// The tenant that an address of the issuer names: by its GUID or its domain; none in particular
+    /// by one of Entra ID's words for any.
+    pub(crate) fn tenant_named(&self, name: &str) -> Option<Option<TenantId>> {
+        if ["common", "organizations"].contains(&name) {
+            return Some(None);
+        }
+        let id = uuid::Uuid::try_parse(name).ok();
+        let is_it = |it: &&Tenant| id == Some(it.id.0) || it.domain.eq_ignore_ascii_case(name);
+        self.tenants.iter().find(is_it).map(|it| Some(it.id))
     }
 
     /// A token with these permissions, under Graph's names, or the default ones; a user who is named
@@ -132,21 +145,12 @@ impl Server {
             Some(id) => TenantId(id),
             None => self.tenant(tenant)?,
         };
-        let claims = Claims {
-            iss: format!("{}/{tenant}/v2.0", self.origin),
-            aud: GRAPH_AUDIENCE.to_owned(),
-            iat: now,
-            nbf: now,
-            exp: now + ttl_seconds,
-            tid: tenant.to_string(),
-            ver: "2.0".to_owned(),
-            ..Claims::default()
-        };
+        let claims = Claims::begin(&self.origin, tenant.0, now, ttl_seconds);
         let claims = match subject {
-            Subject::App(name) => app_claims(claims, name, permissions),
+            Subject::App(name) => claims.of_app(app_id(name), name, permissions),
             Subject::User(name) if personal.is_some() => {
                 let oid = uuid::Uuid::new_v5(&APPS, name.as_bytes());
-                user_claims(claims, oid, name, name, &permissions)
+                claims.of_user(oid, name, name, permissions.join(" "))
             }
             Subject::User(name) => {
                 let user = self
@@ -159,16 +163,55 @@ impl Server {
                         },
                     )
                     .await?;
-                user_claims(
-                    claims,
-                    user.id.0,
-                    &user.principal_name,
-                    &user.display_name,
-                    &permissions,
-                )
+                let scp = permissions.join(" ");
+                claims.of_user(user.id.0, &user.principal_name, &user.display_name, scp)
             }
         };
-        Ok(self.key.mint(&claims)?)
+        let key = self.key().await?;
+        if ttl_seconds > keys::UNTOLD_SECONDS {
+            self.service.keep_key(key.kid().to_owned(), ttl_seconds).await?;
+        }
+        Ok(key.mint(&claims)?)
+    }
+
+    /// The key that signs.
+    async fn key(&self) -> anyhow::Result<SigningKey> {
+        let keys = self.service.signing_keys().await?;
+        keys.into_iter().next().context("the store has no signing key")
+    }
+
+    /// Makes a new key, which signs from now on; its id.
+    pub(crate) async fn rotate_key(&self) -> anyhow::Result<String> {
+        let kid = self.service.rotate_key().await?;
+        self.verifier.set_keys(&self.service.signing_keys().await?);
+        Ok(kid)
+    }
+
+    /// Signs what a token says.
+    pub(crate) async fn sign(&self, claims: &impl Serialize) -> anyhow::Result<String> {
+        Ok(self.key().await?.mint(claims)?)
+    }
+
+    /// Says that it is served by https.
+    pub(crate) fn set_secure(&mut self) {
+        if let Some(rest) = self.origin.strip_prefix("http://") {
+            self.origin = format!("https://{rest}");
+        }
+    }
+
+    /// What addresses of this server begin with.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether there is any user.
+    pub(crate) async fn has_users(&self) -> anyhow::Result<bool> {
+        Ok(self.store.read((), |tx, ()| Box::pin(store::users::any(tx))).await?)
+    }
+
+    /// The rules over the same data.
+    pub(crate) fn service(&self) -> Service {
+        self.service.clone()
     }
 
     /// Whether there is any group.
@@ -176,9 +219,11 @@ impl Server {
         Ok(self.store.read((), |tx, ()| Box::pin(groups::any(tx))).await?)
     }
 
-    /// The key that tokens are signed with, for those who check them elsewhere.
-    pub(crate) fn jwks(&self) -> serde_json::Value {
-        self.key.jwks()
+    /// The keys in use as a JWK Set (RFC 7517, section 5), for those who check tokens elsewhere.
+    pub(crate) async fn jwks(&self) -> Result<serde_json::Value, store::Error> {
+        let keys = self.service.signing_keys().await?;
+        let keys: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
+        Ok(serde_json::json!({"keys": keys}))
     }
 
     /// The development CA of this store, made at its first use: certificate and key, PEM.
@@ -204,7 +249,7 @@ impl Server {
     /// The routes of every server; what is served at a root of the API comes from one handler.
     pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
         let api = Arc::new(Api {
-            service: Service::new(self.store.clone(), self.clock.clone()),
+            service: self.service(),
             verifier: self.verifier.clone(),
             tenants: self.tenants.iter().map(|it| it.id).collect(),
             origins,
@@ -251,42 +296,13 @@ fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, "nothing is served here; the API is at /v1.0\n").into_response()
 }
 
-fn user_claims(
-    claims: Claims,
-    oid: uuid::Uuid,
-    principal_name: &str,
-    display_name: &str,
-    scopes: &[String],
-) -> Claims {
-    Claims {
-        oid: oid.to_string(),
-        sub: oid.to_string(),
-        idtyp: "user".to_owned(),
-        upn: Some(principal_name.to_owned()),
-        name: Some(display_name.to_owned()),
-        scp: Some(scopes.join(" ")),
-        ..claims
-    }
-}
-
-fn app_claims(claims: Claims, name: &str, roles: Vec<String>) -> Claims {
-    let id = match uuid::Uuid::try_parse(name) {
-        Ok(id) => id,
-        Err(_) => uuid::Uuid::new_v5(&APPS, name.as_bytes()),
-    };
-    Claims {
-        oid: id.to_string(),
-        sub: id.to_string(),
-        idtyp: "app".to_owned(),
-        appid: Some(id.to_string()),
-        app_displayname: Some(name.to_owned()),
-        roles: Some(roles),
-        ..claims
-    }
+/// The id of an application that is nothing but a name.
+fn app_id(name: &str) -> uuid::Uuid {
+    uuid::Uuid::try_parse(name).unwrap_or_else(|_| uuid::Uuid::new_v5(&APPS, name.as_bytes()))
 }
 
 /// Gives a store its tenants and its key.
-async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<(Vec<Tenant>, Key), Error> {
+async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<Vec<Tenant>, Error> {
     let now = clock.now().ticks;
     let known = tenants::all(tx).await?;
     let mut default = known.into_iter().find(|it| it.is_default).unwrap_or_else(|| Tenant {
@@ -302,19 +318,13 @@ async fn prepare(tx: &mut Tx, config: &Config, clock: &Clock) -> Result<(Vec<Ten
         let tenant = Tenant { id: *id, domain: domain.clone(), is_default: false };
         tenants::upsert(tx, &tenant, now).await?;
     }
-    let key = match Key::newest(tx, Purpose::Tokens).await? {
-        Some(key) => key,
-        None => {
-            let made = SigningKey::generate();
-            let (kid, secret) =
-                made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
-            let key = Key { kid, secret };
-            key.insert(tx, Purpose::Tokens, now).await?;
-            key
-        }
-    };
+    if Key::newest(tx, Purpose::Tokens).await?.is_none() {
+        let made = SigningKey::generate();
+        let (kid, secret) =
+            made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
+        Key { kid, secret }.insert(tx, Purpose::Tokens, now).await?;
+    }
     // Tenants that the configuration no longer names are kept, and not served.
     let served = |it: &Tenant| it.is_default || config.tenants.iter().any(|(id, _)| *id == it.id);
-    let tenants = tenants::all(tx).await?.into_iter().filter(served).collect();
-    Ok((tenants, key))
+    Ok(tenants::all(tx).await?.into_iter().filter(served).collect())
 }

@@ -45,7 +45,7 @@ use crate::api::prefer::Prefer;
 use crate::auth::{PERSONAL, Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
 use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
-use crate::service::{Ctx, Metadata, Service, Wanted, limits};
+use crate::service::{self, Ctx, Metadata, Service, Wanted, limits};
 
 /// Bytes of a refused body that are read all the same.
 const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -301,7 +301,14 @@ fn if_match(headers: &HeaderMap) -> Vec<String> {
 async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let token = header.and_then(bearer).ok_or(TokenError::Missing)?;
-    let verified = api.verifier.verify(token, api.service.clock().unix_seconds()).await?;
+    let now = api.service.clock().unix_seconds();
+    let mut verified = api.verifier.verify(token, now).await;
+    // Another server on the same store may have changed the key.
+    if verified.as_ref().is_err_and(|it| *it == TokenError::UnknownKey) && api.verifier.may_look() {
+        api.verifier.set_keys(&api.service.signing_keys().await.map_err(service::Error::from)?);
+        verified = api.verifier.verify(token, now).await;
+    }
+    let verified = verified?;
     if verified.tenant == PERSONAL {
         return Err(Error::PersonalAccount);
     }

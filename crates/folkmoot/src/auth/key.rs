@@ -6,8 +6,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
-
-use super::Claims;
+use serde::Serialize;
 
 /// A key that signs, and that checks what it has signed.
 pub(crate) struct SigningKey {
@@ -39,7 +38,10 @@ impl SigningKey {
     }
 
     /// Signs a token.
-    pub(crate) fn mint(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn mint(
+        &self,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.encoding)
     }
@@ -54,11 +56,11 @@ impl SigningKey {
         DecodingKey::from_ec_der(&self.public)
     }
 
-    /// The public key as a JWK Set (RFC 7517, section 5).
-    pub(crate) fn jwks(&self) -> serde_json::Value {
+    /// The public key as a JWK (RFC 7517, section 4).
+    pub(crate) fn jwk(&self) -> serde_json::Value {
         let point = &self.public[1..];
         let (x, y) = point.split_at(point.len() / 2);
-        serde_json::json!({"keys": [{
+        serde_json::json!({
             "kty": "EC",
             "crv": "P-256",
             "use": "sig",
@@ -66,6 +68,6 @@ impl SigningKey {
             "kid": self.kid,
             "x": BASE64_URL_SAFE_NO_PAD.encode(x),
             "y": BASE64_URL_SAFE_NO_PAD.encode(y),
-        }]})
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets that stand in addresses: whoever has one may do what it is for.
+//! Secrets that whoever has one may do what it is for with: in addresses, of applications, of sessions.
 //!
 //! **Invariant:** a secret is shown once, when it is made; what is kept is its hash, and a guess is
 //! compared with that in constant time.
@@ -19,6 +19,11 @@ pub(crate) fn new_secret() -> Result<(String, [u8; 32]), aws_lc_rs::error::Unspe
     let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let hash = *blake3::hash(text.as_bytes()).as_bytes();
     Ok((text, hash))
+}
+
+/// The hash by which a secret of this text is kept.
+pub(crate) fn hash_secret(text: &str) -> [u8; 32] {
+    *blake3::hash(text.as_bytes()).as_bytes()
 }
 
 /// Whether this text is the secret that has this hash.

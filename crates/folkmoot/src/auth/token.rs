@@ -3,7 +3,8 @@
 //! **Invariant:** the algorithm follows from the key that `kid` names, never from the header; issuer,
 //! audience, expiry and not-before are checked at every request, the signature once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use quick_cache::sync::Cache;
@@ -25,6 +26,8 @@ const AUDIENCES: [&str; 4] = [
 ];
 /// Verified tokens that are remembered.
 const CACHED_MAX: usize = 10_000;
+/// How often new keys are looked for because of tokens of unknown ones.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The claims of a token, under Entra ID's names.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -138,8 +141,10 @@ pub(crate) enum TokenError {
 
 /// Checks tokens of the built-in issuer, and of the others that the configuration names.
 pub(crate) struct Verifier {
-    kid: String,
-    key: DecodingKey,
+    /// The keys in use, by their ids.
+    keys: RwLock<Vec<(String, DecodingKey)>>,
+    /// When they were last asked for because of a token whose key is none of them.
+    asked: Mutex<Option<Instant>>,
     validation: Validation,
     /// What the issuer must begin with, where the server has a public address.
     origin: Option<String>,
@@ -158,8 +163,8 @@ impl Verifier {
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         Verifier {
-            kid: key.kid().to_owned(),
-            key: key.decoding(),
+            keys: RwLock::new(vec![(key.kid().to_owned(), key.decoding())]),
+            asked: Mutex::new(None),
             validation,
             origin,
             others,
@@ -170,6 +175,23 @@ impl Verifier {
     /// The issuers beside this server.
     pub(crate) fn others(&self) -> &Issuers {
         &self.others
+    }
+
+    /// Takes these as the keys in use.
+    pub(crate) fn set_keys(&self, keys: &[SigningKey]) {
+        let keys = keys.iter().map(|it| (it.kid().to_owned(), it.decoding())).collect();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Whether a token of an unknown key is a reason to look for new keys: once a second, so that tokens
+    /// of anybody's make no work.
+    pub(crate) fn may_look(&self) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = asked.is_none_or(|it| it.elapsed() >= LOOK_EVERY);
+        if may {
+            *asked = Some(Instant::now());
+        }
+        may
     }
 
     /// What `token` says, if it is good at `now` (seconds since 1970).
@@ -196,12 +218,18 @@ impl Verifier {
         Ok(verified)
     }
 
+    /// The key in use that this id names.
+    fn key(&self, kid: Option<&str>) -> Option<DecodingKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().find(|(it, _)| kid == Some(it)).map(|(_, key)| key.clone())
+    }
+
     async fn check(&self, token: &str) -> Result<Verified, TokenError> {
         let jwt = Jwt::parse(token)?;
-        if jwt.kid.as_deref() != Some(&self.kid) {
+        let Some(key) = self.key(jwt.kid.as_deref()) else {
             return self.others.check(&jwt).await;
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+        };
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
             .map_err(|_| TokenError::BadSignature)?
             .claims;
         let tail = format!("/{}/v2.0", claims.tid);
@@ -341,7 +369,7 @@ mod tests {
         assert!(check(&verifier, &none, NOW).is_err());
         // The public key as the secret of a symmetric algorithm.
         let header = Header { kid: Some(key.kid().into()), ..Header::new(Algorithm::HS256) };
-        let public = key.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
+        let public = key.jwk()["x"].as_str().unwrap().to_owned();
         let secret = EncodingKey::from_secret(public.as_bytes());
         let swapped = jsonwebtoken::encode(&header, &claims(), &secret).unwrap();
         assert_eq!(check(&verifier, &swapped, NOW).unwrap_err(), TokenError::BadSignature);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{group, token};
+use crate::cli::{app, group, token, user};
 use crate::config::Config;
 use crate::server::Server;
 
@@ -26,6 +26,12 @@ const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) enum Request {
     /// `folkmoot token`
     Token(token::Wanted),
+    /// `folkmoot app`
+    App(app::Wanted),
+    /// `folkmoot user`
+    User(user::Wanted),
+    /// `folkmoot key rotate`
+    KeyRotate,
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
 }
@@ -34,6 +40,9 @@ pub(crate) enum Request {
 pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Result<String> {
     match request {
         Request::Token(wanted) => token::mint(server, wanted).await,
+        Request::App(wanted) => app::carry_out(server, wanted).await,
+        Request::User(wanted) => user::carry_out(server, wanted).await,
+        Request::KeyRotate => server.rotate_key().await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
     }
 }

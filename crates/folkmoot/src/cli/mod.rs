@@ -3,11 +3,14 @@
 //! **Invariant:** answers go to standard output, everything else to standard error; the exit status is
 //! 0 for done, 1 for failed, 2 for wrong usage.
 
+mod app;
 mod check;
 mod control;
 mod group;
+mod key;
 mod serve;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -27,9 +30,18 @@ enum Command {
     Serve(serve::Args),
     /// Print a bearer token of the built-in issuer
     Token(token::Args),
+    /// Manage applications that sign in by themselves, or their users
+    #[command(subcommand)]
+    App(app::Command),
     /// Manage groups
     #[command(subcommand)]
     Group(group::Command),
+    /// Manage the key that tokens are signed with
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Manage people's accounts
+    #[command(subcommand)]
+    User(user::Command),
     /// Prove that the store is sound, or print what is not
     Check(check::Args),
 }
@@ -45,7 +57,10 @@ pub(crate) fn run() -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(args).await,
             Command::Token(args) => token::run(args).await,
+            Command::App(command) => app::run(command).await,
             Command::Group(command) => group::run(command).await,
+            Command::Key(command) => key::run(command).await,
+            Command::User(command) => user::run(command).await,
             Command::Check(args) => check::run(args).await,
         }
     });

@@ -16,10 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Origins;
-use crate::cli::control;
+use crate::cli::{control, user};
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
+use crate::issuer;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
 use crate::service::{Service, consumers};
@@ -97,18 +98,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     config.listen = listener.local_addr()?;
     let clock = args.fixed_clock.map_or(Clock::System, Clock::fixed);
-    let server = Arc::new(Server::open_with(&config, !args.ephemeral, clock).await?);
+    let mut server = Server::open_with(&config, !args.ephemeral, clock).await?;
     if args.fixed_clock.is_some() && !args.ephemeral && server.has_groups().await? {
         bail!("--fixed-clock needs an empty store: its ids begin anew, and these would be there");
     }
     let tls = tls(&args, &config, &server, &certificates).await?;
+    if tls.is_some() && config.public_url.is_none() {
+        server.set_secure();
+    }
+    let server = Arc::new(server);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
     let origins = Origins { public: config.public_url.clone(), proxy: config.trust_proxy };
-    let mut app = server.router(origins.clone(), args.strict_graph);
-    if args.ephemeral {
-        app = app.merge(ephemeral::routes(server.clone(), origins));
-    }
+    let app = server.router(origins.clone(), args.strict_graph);
+    let app = app.merge(issuer::documents(server.clone(), origins.clone(), args.ephemeral));
+    let app = app.merge(if args.ephemeral {
+        ephemeral::routes(server.clone())
+    } else {
+        issuer::routes(server.clone(), origins)
+    });
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
@@ -121,6 +129,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if std::io::stderr().is_terminal() {
         let ca = args.tls.is_some().then(|| certificates.join("ca.pem"));
         let ca = ca.map(std::path::absolute).transpose()?;
+        if !args.ephemeral && !server.has_users().await? {
+            let link = user::link(&server, None, None).await?;
+            eprintln!(
+                "\nNobody has an account yet. This link makes yours; it is good once, for 15 minutes:\n\n{link}"
+            );
+        }
         say_how(&server, &url, ca.as_deref()).await?;
     }
     net::serve(listener, tls, app, stop, DRAIN).await;
@@ -144,6 +158,9 @@ async fn tidy_up(server: Arc<Server>) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "forgot what the feed said long ago"),
             Err(error) => tracing::warn!(%error, "the feed was not shortened"),
+        }
+        if let Err(error) = service.forget_sign_ins().await {
+            tracing::warn!(%error, "sign-ins that have expired were not forgotten");
         }
     }
 }

@@ -54,6 +54,10 @@ pub(crate) const GROUP_SENDERS_MAX: i64 = 100;
 pub(crate) const IDS_MAX: usize = 1_000;
 /// Owners and members that one create or update may bind.
 pub(crate) const BINDS_MAX: usize = 20;
+/// Addresses that an application's sign-ins may end at.
+pub(crate) const REDIRECTS_MAX: usize = 100;
+/// Characters of one of them.
+pub(crate) const REDIRECT_CHARS_MAX: usize = 2_000;
 
 /// Sizes of pages.
 pub(crate) const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };

@@ -4,6 +4,7 @@
 //! read path wrote. Every function takes the [`Ctx`] of its request first.
 
 pub(crate) mod answers;
+pub(crate) mod apps;
 pub(crate) mod attachments;
 #[cfg(test)]
 mod collector_tests;
@@ -15,10 +16,12 @@ mod error;
 pub(crate) mod extended_properties;
 pub(crate) mod extensions;
 mod files;
+pub(crate) mod grants;
 pub(crate) mod group_settings;
 pub(crate) mod groups;
 mod identities;
 mod items;
+pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod members;
 pub(crate) mod mentions;
@@ -28,6 +31,7 @@ mod references;
 mod resolve;
 pub(crate) mod search;
 pub(crate) mod senders;
+pub(crate) mod sign_in;
 pub(crate) mod threads;
 pub(crate) mod uploads;
 pub(crate) mod users;

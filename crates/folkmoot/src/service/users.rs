@@ -5,10 +5,10 @@
 use crate::clock::Clock;
 use crate::ids::{self, TenantId, UserId};
 use crate::service::draft::at_most;
-use crate::service::{Error, limits};
-use crate::store::Tx;
+use crate::service::{Error, Service, limits};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
 use crate::store::users::{self, User};
+use crate::store::{Tx, grants, sign_in};
 
 /// The user with this user principal name or id; made where the name is new.
 pub(crate) async fn find_or_make(
@@ -25,7 +25,69 @@ pub(crate) async fn find_or_make(
     if let Some(user) = users::find_by_name(tx, tenant, name).await? {
         return Ok(user);
     }
-    let display_name = name.split('@').next().unwrap_or(name).to_owned();
+    make(tx, clock, tenant, name, None).await
+}
+
+/// The user with this user principal name or id.
+pub(crate) async fn named(tx: &mut Tx, tenant: TenantId, name: &str) -> Result<User, Error> {
+    let user = match ids::parse(name) {
+        Some(id) => users::find(tx, tenant, UserId(id)).await?,
+        None => users::find_by_name(tx, tenant, name).await?,
+    };
+    user.ok_or_else(|| Error::ResourceNotFound(name.to_owned()))
+}
+
+/// Makes a user of a name that is new.
+pub(crate) async fn add(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    display_name: Option<&str>,
+) -> Result<User, Error> {
+    check_name(name)?;
+    if let Some(display_name) = display_name {
+        at_most("displayName".into(), display_name, limits::NAME_CHARS_MAX)?;
+    }
+    if users::find_by_name(tx, tenant, name).await?.is_some() {
+        return Err(Error::Taken("userPrincipalName"));
+    }
+    make(tx, clock, tenant, name, display_name).await
+}
+
+/// Lets a user do nothing any more, or again; what they had from signing in is gone.
+pub(crate) async fn set_disabled(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    disabled: bool,
+) -> Result<User, Error> {
+    let user = named(tx, tenant, name).await?;
+    users::set_disabled(tx, user.id, disabled).await?;
+    if disabled {
+        sign_in::end_all(tx, user.id).await?;
+        grants::end_all(tx, user.id).await?;
+    }
+    changed(tx, clock.now().ticks, tenant, user.id, Op::Updated);
+    Ok(user)
+}
+
+impl Service {
+    /// The users of a tenant, by name.
+    pub(crate) async fn users(&self, tenant: TenantId) -> Result<Vec<User>, Error> {
+        Ok(self.store.read((), move |tx, ()| Box::pin(users::all(tx, tenant))).await?)
+    }
+}
+
+async fn make(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    display_name: Option<&str>,
+) -> Result<User, Error> {
+    let display_name = display_name.or(name.split('@').next()).unwrap_or(name).to_owned();
     let user = User {
         id: UserId(clock.id()),
         principal_name: name.to_owned(),
@@ -45,15 +107,19 @@ pub(super) async fn insert(
     now: i64,
 ) -> Result<(), Error> {
     users::insert(tx, tenant, user, now).await?;
+    changed(tx, now, tenant, user.id, Op::Created);
+    Ok(())
+}
+
+fn changed(tx: &mut Tx, now: i64, tenant: TenantId, user: UserId, op: Op) {
     tx.changed(Change {
         place: Place::Tenant { tenant, group: None },
         at: now,
         actor: Actor::default(),
         kind: Kind::User,
-        op: Op::Created,
-        entity: user.id.0,
+        op,
+        entity: user.0,
     });
-    Ok(())
 }
 
 /// A user principal name looks like a mail address: one `@`, something on each side, nothing that an

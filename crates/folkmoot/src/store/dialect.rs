@@ -358,12 +358,13 @@ end $$";
 
 /// The unique indexes that callers care for, by the columns that SQLite names when one is hurt.
 pub(super) fn duplicate(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 8] = [
+    const KNOWN: [(&str, &str); 9] = [
         ("users.tenant_id, users.user_principal_name_folded", "users_upn_key"),
         ("groups.tenant_id, groups.mail_nickname_folded", "groups_nickname_key"),
         ("group_members.group_id, group_members.user_id", "group_members"),
         ("group_owners.group_id, group_owners.user_id", "group_owners"),
         ("groups.number", "groups_number_key"),
+        ("apps.tenant_id, apps.name", "apps_name_key"),
         ("extensions.group_id, extensions.post_id", "extensions_key"),
         ("single_value_properties.post_id", "single_value_properties_key"),
         ("multi_value_properties.post_id", "multi_value_properties_key"),
@@ -373,12 +374,13 @@ pub(super) fn duplicate(message: &str) -> &'static str {
 
 /// The same, by the name of the constraint that PostgreSQL names: a partition's ends in its number.
 pub(super) fn constraint(name: &str) -> &'static str {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "users_upn_key",
         "groups_nickname_key",
         "group_members",
         "group_owners",
         "groups_number_key",
+        "apps_name_key",
         // A partition's index has its name from the table and the columns.
         "extensions",
         "single_value_properties",

@@ -43,6 +43,46 @@ impl Key {
         .await
     }
 
+    /// The keys for a purpose that are in use at a time (ticks): the newest, which signs, then those that
+    /// still check.
+    pub(crate) async fn in_use(tx: &mut Tx, purpose: Purpose, now: i64) -> Result<Vec<Key>, Error> {
+        let mut keys = Vec::new();
+        let sql = "select kid, secret, good_until from keys where purpose = $1 \
+            order by created_at desc, kid";
+        tx.query(sql, binds![purpose.name()], |row| {
+            if keys.is_empty() || row.int(2)? > now {
+                keys.push(Key { kid: row.text(0)?.to_owned(), secret: row.bytes(1)?.to_vec() });
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
+    }
+
+    /// Lets the key with this id check until a time (ticks), once it signs no more.
+    pub(crate) async fn keep(tx: &mut Tx, kid: &str, until: i64) -> Result<(), Error> {
+        let sql = "update keys set good_until = $1 where kid = $2 and good_until < $3";
+        tx.execute(sql, binds![until, kid, until]).await?;
+        Ok(())
+    }
+
+    /// Stores a key that takes the place of the one that signs; that one checks until `until` at least.
+    pub(crate) async fn replace(
+        &self,
+        tx: &mut Tx,
+        purpose: Purpose,
+        now: i64,
+        until: i64,
+    ) -> Result<(), Error> {
+        if let Some(old) = Key::newest(tx, purpose).await? {
+            Key::keep(tx, &old.kid, until).await?;
+        }
+        // Two within a second are told apart.
+        let sql = "select coalesce(max(created_at), 0) from keys where purpose = $1";
+        let newest = tx.first(sql, binds![purpose.name()], |row| row.int(0)).await?.unwrap_or(0);
+        self.insert(tx, purpose, now.max(newest + 1)).await
+    }
+
     /// Stores a new key.
     pub(crate) async fn insert(
         &self,

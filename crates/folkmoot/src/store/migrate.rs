@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 10] = [
+const MIGRATIONS: [(&str, &str, &str); 11] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -31,6 +31,7 @@ const MIGRATIONS: [(&str, &str, &str); 10] = [
     ("posts_newest", POSTS_NEWEST, POSTS_NEWEST),
     ("filters", FILTERS, FILTERS),
     ("identities", IDENTITIES, IDENTITIES),
+    ("sign_in", SIGN_IN, SIGN_IN),
 ];
 /// The columns whose twins `filters` added, by table.
 const TWINS: [(&str, &str); 5] = [
@@ -40,6 +41,7 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "thumbnail_url"),
     ("attachments", "preview_url"),
 ];
+const SIGN_IN: &str = include_str!("../../migrations/0011_sign_in.sql");
 const IDENTITIES: &str = include_str!("../../migrations/0010_identities.sql");
 const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");
 const POSTS_NEWEST: &str = include_str!("../../migrations/0008_posts_newest.sql");

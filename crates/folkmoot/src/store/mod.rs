@@ -8,6 +8,7 @@
 //!
 //! [`Access`]: crate::access::Access
 
+pub(crate) mod apps;
 pub(crate) mod attachments;
 pub(crate) mod blobs;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod error;
 mod explain;
 pub(crate) mod feed;
 pub(crate) mod form;
+pub(crate) mod grants;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod index;
@@ -42,6 +44,7 @@ mod render;
 mod scalar;
 pub(crate) mod search;
 pub(crate) mod senders;
+pub(crate) mod sign_in;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;
 pub(crate) mod stamps;

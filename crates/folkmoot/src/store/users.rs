@@ -54,6 +54,30 @@ pub(crate) async fn find_by_name(
     tx.first(&sql, binds![tenant, folded.as_ref()], |row| read(&row)).await
 }
 
+/// All users of a tenant, by name.
+pub(crate) async fn all(tx: &mut Tx, tenant: TenantId) -> Result<Vec<User>, Error> {
+    let mut found = Vec::new();
+    let sql = format!("{COLUMNS} order by user_principal_name_folded");
+    tx.query(&sql, binds![tenant], |row| {
+        found.push(read(&row)?);
+        Ok(())
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Whether there is any user, of whatever tenant.
+pub(crate) async fn any(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(tx.first("select 1 from users limit 1", &[], |_| Ok(())).await?.is_some())
+}
+
+/// Lets a user do nothing any more, or again.
+pub(crate) async fn set_disabled(tx: &mut Tx, id: UserId, disabled: bool) -> Result<(), Error> {
+    let sql = "update users set disabled = $1, version = version + 1 where id = $2";
+    tx.execute(sql, binds![disabled, id]).await?;
+    Ok(())
+}
+
 /// Adds a user.
 pub(crate) async fn insert(
     tx: &mut Tx,

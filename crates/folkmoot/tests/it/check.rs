@@ -143,6 +143,14 @@ fn fill(server: &Server) {
     ada.delete(&format!("/v1.0/groups/{gone}")).empty(204);
 }
 
+/// What a sign-in leaves, a row in each table of it.
+const SIGNED_IN: &str = "
+    insert into sign_in_links select x'01', id, tenant_id, 0 from users limit 1;
+    insert into sessions select x'02', id, 0 from users limit 1;
+    insert into grants select x'03', a.id, u.id, '', '', null, null, 0 from apps a, users u limit 1;
+    insert into grant_tokens select x'04', id, true, false, 0 from grants;
+";
+
 /// A store that was filled, without its server.
 fn store() -> TempDir {
     let key = SignKey::es256("key");
@@ -159,6 +167,8 @@ fn store() -> TempDir {
         server.bearer(key.sign(&claims)).get("/v1.0/me").ok();
     }
     // Then the server is idle: the files stand still.
+    server.add_app(&["--name", "robot", "--role", "Group.Read.All"]);
+    server.change(SIGNED_IN);
     server.settle();
     copy(&server.data)
 }

@@ -222,6 +222,10 @@ fn a_terminal_is_shown_a_command_to_paste() {
         let done = Command::new("bash").args(["-c", &command]).current_dir("/").output().unwrap();
         let answer = String::from_utf8_lossy(&done.stdout);
         assert!(answer.contains("\"displayName\":\"Readers\""), "{command}\n{answer}");
+        // Nobody had an account: the link makes one.
+        let origin = if tls.is_empty() { "http://127.0.0.1:" } else { "https://127.0.0.1:" };
+        let link = shown.lines().find(|it| it.contains("/sign-in?code=")).unwrap();
+        assert!(link.starts_with(origin) && link.trim_end().ends_with("&new=1"), "{link}");
         server.kill().unwrap();
         server.wait().unwrap();
     }

@@ -22,7 +22,7 @@
 //! | 503 is never for good | `coverage.rs`: no server error but 501 |
 //! | what m365 asks; how O365 searches | here |
 //! | HTTP/2 over TLS | `tls.rs` |
-//! | the token endpoint of the identity libraries | `ephemeral.rs` |
+//! | the token endpoint of the identity libraries | `apps.rs`, `sign_in.rs`; `ephemeral.rs` |
 //!
 //! **Invariant:** spellings of one request have one answer: each test compares them with each other or
 //! with the thing that was asked for, not with a status alone.

@@ -81,8 +81,10 @@ fn nothing_is_kept_and_a_durable_server_has_no_such_doors() {
     let durable = Server::durable();
     let body = json!({"user": "ada@example.org"});
     assert_eq!(durable.anonymous().post("/_test/token", &body).status, 404);
-    let form = durable.anonymous().post("/common/oauth2/v2.0/token", &body);
-    assert_eq!(form.status, 404);
+    let password =
+        [("client_id", "any"), ("grant_type", "password"), ("username", "ada@example.org")];
+    let answer = durable.ask_token("common", &password);
+    answer.refused_oauth(400, "unauthorized_client", 700_016);
     for flag in [["--store", "sqlite"], ["--blobs", "file"]] {
         let output = std::process::Command::new(BINARY)
             .args(["serve", "--ephemeral", "--listen", "127.0.0.1:0"])

@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod apps;
 mod attachments;
 mod bad_input;
 mod batch;
@@ -38,6 +39,7 @@ mod search;
 mod seed;
 mod senders;
 mod settings;
+mod sign_in;
 mod threads;
 mod tls;
 mod tokens;

@@ -20,6 +20,8 @@ const READ: Names = &["group_id", "user_id", "conversation_id"];
 const SENDER: Names = &["group_id", "principal_id"];
 const IDENTITY: Names = &["tenant_id", "issuer", "tenant", "claim", "subject"];
 const HASH: Names = &["group_id", "hash"];
+const SECRET: Names = &["hash"];
+const USER: Names = &["user_id"];
 
 /// Columns that refer to a row of another table.
 pub(super) struct Reference {
@@ -32,7 +34,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 41] = [
+pub(super) const REFERENCES: [Reference; 48] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -74,6 +76,13 @@ pub(super) const REFERENCES: [Reference; 41] = [
     refers("group_reads", MEMBER, &["user_id"], "users", ID),
     refers("feed_heads", &["group_id"], &["group_id"], "groups", ID),
     refers("tenant_feed_heads", &["tenant_id"], &["tenant_id"], "tenants", ID),
+    refers("apps", ID, &["tenant_id"], "tenants", ID),
+    refers("sign_in_links", SECRET, USER, "users", ID),
+    refers("sign_in_links", SECRET, &["tenant_id"], "tenants", ID),
+    refers("sessions", SECRET, USER, "users", ID),
+    refers("grants", ID, &["app_id"], "apps", ID),
+    refers("grants", ID, USER, "users", ID),
+    refers("grant_tokens", SECRET, &["grant_id"], "grants", ID),
 ];
 
 const fn refers(

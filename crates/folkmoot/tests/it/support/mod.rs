@@ -1,8 +1,10 @@
 //! A running server and a client that sends exactly the bytes it is told to.
 
+pub(crate) mod browser;
 #[path = "../../../../../xtask/src/postgres.rs"]
 pub(crate) mod cluster;
 mod http;
+pub(crate) mod issuer;
 pub(crate) mod other_issuer;
 pub(crate) mod postgres;
 mod talk;
