@@ -43,6 +43,8 @@ struct File {
     trust_proxy: Option<IpAddr>,
     #[serde(default)]
     tenant: Vec<TenantFile>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 /// A `[[tenant]]` of the file.
@@ -53,6 +55,17 @@ struct TenantFile {
     id: Option<uuid::Uuid>,
     /// Mail domains; groups' addresses are in the first.
     domains: Vec<String>,
+}
+
+/// `[limits]` of the file: those that depend on the machine and on who calls. What is not set is as
+/// `service/limits.rs` has it.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Requests of one user through one application in ten minutes; 0 for any number.
+    pub(crate) requests: Option<u32>,
+    /// Writes to one group that may wait or run.
+    pub(crate) writes_per_group: Option<usize>,
 }
 
 /// Settings, decided.
@@ -68,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) tenants: Vec<(TenantId, String)>,
     /// The domain of the default tenant's groups.
     pub(crate) domain: Option<String>,
+    pub(crate) limits: Limits,
 }
 
 impl Common {
@@ -107,6 +121,7 @@ impl Common {
             trust_proxy: file.trust_proxy,
             tenants,
             domain,
+            limits: file.limits,
         })
     }
 }

@@ -14,7 +14,7 @@ use axum::routing::get;
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, Api, Origins};
+use crate::api::{self, Api, Origins, Throttle};
 use crate::auth::{Claims, GRAPH_AUDIENCE, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,6 +70,7 @@ impl Server {
             durable,
             readers: std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 8)),
             queue: limits::QUEUE_MAX,
+            share: config.limits.writes_per_group.unwrap_or(limits::WRITES_PER_GROUP_MAX),
             read_deadline: limits::READ_DEADLINE,
         };
         let store =
@@ -203,13 +204,19 @@ impl Server {
     }
 
     /// The routes of every server; what is served at a root of the API comes from one handler.
-    pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
+    pub(crate) fn router(
+        self: &Arc<Self>,
+        origins: Origins,
+        strict: bool,
+        throttle: Throttle,
+    ) -> Router {
         let api = Arc::new(Api {
             service: Service::new(self.store.clone(), self.clock.clone()),
             verifier: self.verifier.clone(),
             tenants: self.tenants.iter().map(|it| it.id).collect(),
             origins,
             strict,
+            throttle,
         });
         Router::new()
             .route("/healthz", get(|| async { "ok\n" }))

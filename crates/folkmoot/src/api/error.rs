@@ -3,12 +3,13 @@
 //! **Invariant:** this file alone decides how an error looks on the wire. A server error shows a
 //! request id and no cause; the cause is logged here, once, under that id.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use odata::bind::BindError;
 use odata::json::write_string;
 
 use crate::api::operations::{Asked, Refusal};
 
+use crate::api::throttle::Left;
 use crate::auth::TokenError;
 use crate::service;
 
@@ -96,6 +97,16 @@ pub(crate) enum Error {
         "The answers of this batch are more than {0} bytes together: ask for this one in a request of its own."
     )]
     BatchFull(usize),
+    /// More requests than the caller may make.
+    #[error(
+        "Too many requests. Please retry again later: there is room for one in {retry_after} s."
+    )]
+    Throttled {
+        /// Seconds.
+        retry_after: u64,
+        /// What is left.
+        left: Left,
+    },
     /// A body over the limit.
     #[error("The request's body is larger than the limit of {0} bytes.")]
     TooLarge(usize),
@@ -164,7 +175,7 @@ fn names(methods: &[Method]) -> String {
 /// Everything of an error's answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -195,13 +206,21 @@ impl Error {
         Answer { status, headers: self.headers(status), body: envelope(code, &message, about) }
     }
 
-    fn headers(&self, status: StatusCode) -> Vec<(header::HeaderName, HeaderValue)> {
-        let mut headers = Vec::new();
+    fn headers(&self, status: StatusCode) -> HeaderMap {
+        let mut headers = HeaderMap::new();
         if status == StatusCode::UNAUTHORIZED {
-            headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        let retry_after = match self {
+            Error::Throttled { retry_after, left } => {
+                left.tell(&mut headers);
+                Some(*retry_after)
+            }
+            Error::Service(service::Error::Later(_) | service::Error::Crowded) => Some(1),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // A 405 says what is allowed, be it nothing (RFC 9110, sections 10.2.1 and 15.5.6).
         let allowed = match self {
@@ -210,7 +229,7 @@ impl Error {
             _ => None,
         };
         if let Some(value) = allowed.and_then(|it| HeaderValue::from_str(&it).ok()) {
-            headers.push((header::ALLOW, value));
+            headers.insert(header::ALLOW, value);
         }
         headers
     }
@@ -248,6 +267,7 @@ impl Error {
             Error::Dependency(_) => (StatusCode::FAILED_DEPENDENCY, "FailedDependency"),
             // Not a 5xx, which clients would try again.
             Error::BatchFull(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ResponseSizeExceeded"),
+            Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             Error::Service(error) => of_service(error),
         }
@@ -273,6 +293,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
+        E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "ApplicationThrottled"),
         E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),
         E::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "generalException"),
     }

@@ -15,14 +15,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Origins;
+use crate::api::{Origins, Throttle};
 use crate::cli::control;
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::net::{self, DevCa};
 use crate::server::{Server, Subject};
-use crate::service::{Service, consumers};
+use crate::service::{Service, consumers, limits};
 
 /// How long running requests may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -105,7 +105,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
     let origins = Origins { public: config.public_url.clone(), proxy: config.trust_proxy };
-    let mut app = server.router(origins.clone(), args.strict_graph);
+    // A test must not be throttled, nor say how much is left at a time that stands still.
+    let is_test = args.ephemeral || args.fixed_clock.is_some();
+    let requests = config.limits.requests.unwrap_or(if is_test { 0 } else { limits::REQUESTS_MAX });
+    let mut app = server.router(origins.clone(), args.strict_graph, Throttle::new(requests));
     if args.ephemeral {
         app = app.merge(ephemeral::routes(server.clone(), origins));
     }

@@ -73,6 +73,14 @@ pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// Commands and reads that may wait for the store, each.
 pub(crate) const QUEUE_MAX: usize = 4_096;
 
+/// Commands of them that may be of one group.
+pub(crate) const WRITES_PER_GROUP_MAX: usize = QUEUE_MAX / 4;
+/// Requests of one user through one application in [`REQUESTS_IN`]: 2,000 a second, which is what Graph admits of
+/// an application.
+pub(crate) const REQUESTS_MAX: u32 = 1_200_000;
+/// The time over which they are counted, which is Graph's.
+pub(crate) const REQUESTS_IN: Duration = Duration::from_secs(600);
+
 /// Sizes of URLs' trees.
 pub(crate) const URL: syntax::Limits =
     syntax::Limits { depth: 32, nodes: 400, expand_depth: 3, items: 100, segments: 24 };

@@ -36,6 +36,7 @@ mod seed;
 mod senders;
 mod settings;
 mod threads;
+mod throttling;
 mod tls;
 mod tokens;
 mod unseen;

@@ -262,6 +262,20 @@ impl Server {
         }
     }
 
+    /// Keeps the server from writing a conversation for as long as what is returned is there.
+    pub(crate) fn hold_writes(&self) -> Box<dyn std::any::Any> {
+        match &self.database {
+            Some(url) => {
+                Box::new(postgres::hold(url, "lock table conversations in exclusive mode"))
+            }
+            None => {
+                let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
+                database.execute_batch("begin immediate").unwrap();
+                Box::new(database)
+            }
+        }
+    }
+
     /// The rows that a query of our own to the database finds, as text.
     pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         match &self.database {
