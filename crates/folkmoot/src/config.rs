@@ -66,6 +66,16 @@ pub(crate) struct Limits {
     pub(crate) requests: Option<u32>,
     /// Writes to one group that may wait or run.
     pub(crate) writes_per_group: Option<usize>,
+    /// Connections at a time.
+    pub(crate) connections: Option<usize>,
+    /// Those of one address.
+    pub(crate) connections_per_address: Option<usize>,
+    /// Seconds that a TLS handshake, and the head of a request, may take.
+    pub(crate) head_seconds: Option<f64>,
+    /// Seconds that a body may take over nothing.
+    pub(crate) body_seconds: Option<f64>,
+    /// Seconds in which nothing goes over a connection.
+    pub(crate) silence_seconds: Option<f64>,
 }
 
 /// Settings, decided.

@@ -11,6 +11,7 @@ use crate::api::operations::{Asked, Refusal};
 
 use crate::api::throttle::Left;
 use crate::auth::TokenError;
+use crate::net::TooSlow;
 use crate::service;
 
 /// A refused request.
@@ -107,6 +108,12 @@ pub(crate) enum Error {
         /// What is left.
         left: Left,
     },
+    /// A body that came too slowly.
+    #[error("The request's body did not arrive in time.")]
+    TooSlow,
+    /// An address that is too long.
+    #[error("The address of the request is longer than the limit of {0} bytes.")]
+    UrlTooLong(usize),
     /// A body over the limit.
     #[error("The request's body is larger than the limit of {0} bytes.")]
     TooLarge(usize),
@@ -188,6 +195,15 @@ pub(crate) struct About<'a> {
 }
 
 impl Error {
+    /// Why a body did not come.
+    pub(super) fn of_body(error: &(dyn std::error::Error + 'static)) -> Error {
+        let mut causes = std::iter::successors(Some(error), |it| it.source());
+        match causes.any(|it| it.is::<TooSlow>()) {
+            true => Error::TooSlow,
+            false => Error::Body(format!("The body did not arrive whole: {error}.")),
+        }
+    }
+
     /// The answer to the request.
     pub(crate) fn answer(&self, about: &About<'_>) -> Answer {
         let (status, code) = self.status_and_code();
@@ -268,6 +284,8 @@ impl Error {
             // Not a 5xx, which clients would try again.
             Error::BatchFull(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ResponseSizeExceeded"),
             Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            Error::TooSlow => (StatusCode::REQUEST_TIMEOUT, "BadRequest"),
+            Error::UrlTooLong(_) => (StatusCode::URI_TOO_LONG, "BadRequest"),
             Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             Error::Service(error) => of_service(error),
         }

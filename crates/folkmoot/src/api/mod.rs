@@ -240,6 +240,9 @@ async fn carry_out(
     parts: Parts,
     body: &mut Body,
 ) -> Result<Response, Error> {
+    if parts.uri.path_and_query().is_some_and(|it| it.as_str().len() > limits::URL_BYTES_MAX) {
+        return Err(Error::UrlTooLong(limits::URL_BYTES_MAX));
+    }
     if parts.method == Method::OPTIONS {
         return Ok(preflight());
     }

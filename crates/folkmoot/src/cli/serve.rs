@@ -20,7 +20,7 @@ use crate::cli::control;
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
-use crate::net::{self, DevCa};
+use crate::net::{self, Bounds, DevCa};
 use crate::server::{Server, Subject};
 use crate::service::{Service, consumers, limits};
 
@@ -101,6 +101,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if args.fixed_clock.is_some() && !args.ephemeral && server.has_groups().await? {
         bail!("--fixed-clock needs an empty store: its ids begin anew, and these would be there");
     }
+    let bounds = bounds(&config)?;
     let tls = tls(&args, &config, &server, &certificates).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
@@ -125,10 +126,33 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let ca = ca.map(std::path::absolute).transpose()?;
         say_how(&server, &url, ca.as_deref()).await?;
     }
-    net::serve(listener, tls, app, stop, DRAIN).await;
+    net::serve(listener, tls, app, bounds, stop, DRAIN).await;
     let _ = consumers.await;
     let _ = std::fs::remove_file(config.data.join("control.sock"));
     Ok(())
+}
+
+/// What each connection may take.
+fn bounds(config: &Config) -> anyhow::Result<Bounds> {
+    let of = &config.limits;
+    let time = |name: &str, seconds: Option<f64>, default| match seconds {
+        None => Ok(default),
+        Some(it) => Duration::try_from_secs_f64(it)
+            .with_context(|| format!("{name} in [limits] is not a number of seconds")),
+    };
+    Ok(Bounds {
+        connections: of.connections.unwrap_or(limits::CONNECTIONS_MAX),
+        per_address: of.connections_per_address.unwrap_or(limits::CONNECTIONS_PER_ADDRESS_MAX),
+        proxy: config.trust_proxy,
+        head: time("head_seconds", of.head_seconds, limits::HEAD_MAX)?,
+        body: time("body_seconds", of.body_seconds, limits::BODY_MAX)?,
+        body_rate: limits::BODY_RATE,
+        silence: time("silence_seconds", of.silence_seconds, limits::SILENCE_MAX)?,
+        headers: limits::HEADERS_MAX,
+        head_bytes: limits::HEAD_BYTES_MAX,
+        streams: limits::STREAMS_MAX,
+        resets: limits::RESETS_MAX,
+    })
 }
 
 /// Removes what nothing refers to any more, at the start and every hour.

@@ -11,6 +11,7 @@ mod batch;
 mod check;
 mod cli;
 mod clients;
+mod connections;
 mod conversations;
 mod coverage;
 mod crash;

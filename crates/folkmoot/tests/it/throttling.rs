@@ -7,22 +7,13 @@ use tempfile::TempDir;
 
 use crate::support::{Response, Server};
 
-/// A server with these `[limits]`.
-fn limited(limits: &str) -> Server {
-    let folder = TempDir::new().unwrap();
-    let config = folder.path().join("folkmoot.toml");
-    std::fs::write(&config, format!("[limits]\n{limits}\n")).unwrap();
-    let config = config.to_str().unwrap().to_owned();
-    Server::start(folder, &["--config", &config])
-}
-
 fn number(answer: &Response, header: &str) -> u64 {
     answer.header(header).expect(header).parse().unwrap()
 }
 
 #[test]
 fn a_caller_has_so_many_requests() {
-    let server = limited("requests = 3");
+    let server = Server::limited("requests = 3");
     let (ada, bo) = (server.user("ada@example.org"), server.user("bo@example.org"));
     for left in [2, 1, 0] {
         let answer = ada.get("/beta/me");
@@ -55,7 +46,7 @@ fn a_caller_has_so_many_requests() {
 /// Each request in a batch counts, and the batch itself does not.
 #[test]
 fn a_batch_has_its_429_inside() {
-    let server = limited("requests = 3");
+    let server = Server::limited("requests = 3");
     let ada = server.user("ada@example.org");
     let request = |id: usize| json!({"id": id.to_string(), "method": "GET", "url": "/me"});
     let batch = |count| json!({"requests": (0..count).map(request).collect::<Vec<_>>()});
@@ -86,7 +77,7 @@ fn a_server_for_tests_counts_nothing() {
 /// too, and all that waited is carried out.
 #[test]
 fn a_group_has_its_share_of_the_writes() {
-    let server = limited("writes_per_group = 1");
+    let server = Server::limited("writes_per_group = 1");
     let ada = server.user("ada@example.org");
     let path =
         |nickname: &str| format!("/v1.0/groups/{}/conversations", ada.group(nickname, "Public"));

@@ -52,6 +52,20 @@ impl Server {
         Server::start(TempDir::new().unwrap(), &[])
     }
 
+    /// The same with these `[limits]`.
+    pub(crate) fn limited(limits: &str) -> Server {
+        Server::limited_with(limits, &[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn limited_with(limits: &str, args: &[&str]) -> Server {
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("folkmoot.toml");
+        std::fs::write(&config, format!("[limits]\n{limits}\n")).unwrap();
+        let config = config.to_str().unwrap().to_owned();
+        Server::start(folder, &[&["--config", &config], args].concat())
+    }
+
     pub(crate) fn start(folder: TempDir, args: &[&str]) -> Server {
         let ephemeral = args.contains(&"--ephemeral");
         let database = if ephemeral { None } else { postgres::new_database() };
