@@ -9,9 +9,10 @@ use anyhow::{Context, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins, Throttle};
@@ -228,6 +229,28 @@ impl Server {
                 async move { api::serve(api, request, nothing_here).await }
             })
     }
+}
+
+/// Adds what every answer tells browsers: to take it for nothing but what it says it is, to tell nobody its
+/// address, which may be that of an upload, and never to come without https where that is how it is served
+/// to the public (RFC 6797: said over https alone).
+pub(crate) fn guarded(app: Router, origins: Origins) -> Router {
+    let is_public = origins.public.as_ref().is_some_and(|it| it.starts_with("https://"));
+    app.layer(from_fn(move |request: Request<Body>, next: Next| {
+        let strict = is_public && origins.is_secure(request.headers(), request.extensions());
+        async move {
+            let mut response = next.run(request).await;
+            let mut tell = |name, value| {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            };
+            tell(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+            tell(header::REFERRER_POLICY, "no-referrer");
+            if strict {
+                tell(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+            }
+            response
+        }
+    }))
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {

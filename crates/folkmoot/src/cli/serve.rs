@@ -20,8 +20,8 @@ use crate::cli::control;
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
-use crate::net::{self, Bounds, DevCa};
-use crate::server::{Server, Subject};
+use crate::net::{self, Bounds, DevCa, Tls};
+use crate::server::{Server, Subject, guarded};
 use crate::service::{Service, consumers, limits};
 
 /// How long running requests may take after a stop was asked for.
@@ -49,7 +49,8 @@ pub(crate) struct Args {
     /// `dev`: serve https with a certificate of a small CA of its own, DATA/ca.pem
     #[arg(long, value_name = "dev", value_parser = ["dev"], conflicts_with_all = ["tls_cert", "tls_key"])]
     tls: Option<String>,
-    /// A PEM file with the certificate chain to serve https with
+    /// A PEM file with the certificate chain to serve https with; it and its key are read again when they
+    /// change
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// A PEM file with its key
@@ -111,8 +112,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let requests = config.limits.requests.unwrap_or(if is_test { 0 } else { limits::REQUESTS_MAX });
     let mut app = server.router(origins.clone(), args.strict_graph, Throttle::new(requests));
     if args.ephemeral {
-        app = app.merge(ephemeral::routes(server.clone(), origins));
+        app = app.merge(ephemeral::routes(server.clone(), origins.clone()));
     }
+    let app = guarded(app, origins);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
@@ -198,9 +200,9 @@ async fn tls(
     config: &Config,
     server: &Server,
     certificates: &Path,
-) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+) -> anyhow::Result<Option<Tls>> {
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        return Ok(Some(Arc::new(net::tls_from_files(cert, key)?)));
+        return Ok(Some(Tls::of_files(cert, key)?));
     }
     if args.tls.is_none() {
         return Ok(None);
@@ -217,7 +219,7 @@ async fn tls(
     let mut names = vec![config.listen.ip().to_string()];
     names.extend(config.public_url.as_deref().and_then(host_of));
     let year = server.clock.now().to_string()[..4].parse().unwrap_or(2026);
-    Ok(Some(Arc::new(ca.issue(&names, year)?)))
+    Ok(Some(Tls::Fixed(Arc::new(ca.issue(&names, year)?))))
 }
 
 fn host_of(origin: &str) -> Option<String> {

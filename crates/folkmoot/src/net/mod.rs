@@ -8,4 +8,4 @@ mod tls;
 
 pub(crate) use bounds::{Bounds, TooSlow};
 pub(crate) use serve::{Peer, Secure, serve};
-pub(crate) use tls::{DevCa, from_files as tls_from_files};
+pub(crate) use tls::{DevCa, Tls};

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::bounds::{Bounds, Places, Quiet, Timed};
+use super::tls::Tls;
 
 /// Who is at the other end of the connection; an extension of each request.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +34,13 @@ pub(crate) struct Secure(pub(crate) bool);
 /// Serves `app` until `stop`, and running requests for at most `drain` more.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Tls>,
     app: Router,
     bounds: Bounds,
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let tls = tls.map(TlsAcceptor::from);
+    let tls = tls.map(Arc::new);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Places::default());
     loop {
@@ -81,12 +82,12 @@ pub(crate) async fn serve(
 async fn encrypted(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: &TlsAcceptor,
+    tls: &Tls,
     app: Router,
     bounds: Bounds,
     watcher: Watcher,
 ) {
-    match tokio::time::timeout(bounds.head, tls.accept(stream)).await {
+    match tokio::time::timeout(bounds.head, TlsAcceptor::from(tls.current()).accept(stream)).await {
         Ok(Ok(stream)) => connection(stream, peer, true, app, bounds, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
         Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),

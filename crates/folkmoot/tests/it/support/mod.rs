@@ -108,6 +108,12 @@ impl Server {
         Server::start_with(folder, postgres::new_database(), &[], Some("trace"), log.into())
     }
 
+    /// A server that keeps its data, with these arguments; what it logs is in `log` beside them.
+    pub(crate) fn logging_with(folder: TempDir, args: &[&str]) -> Server {
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        Server::start_with(folder, postgres::new_database(), args, None, log.into())
+    }
+
     fn start_with(
         folder: TempDir,
         database: Option<String>,
