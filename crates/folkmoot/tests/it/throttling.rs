@@ -73,11 +73,11 @@ fn a_server_for_tests_counts_nothing() {
     assert!(exposed.contains("RateLimit-Remaining"), "{exposed}");
 }
 
-/// While the store is kept busy, one write to a group waits and the next is refused; another group's waits
-/// too, and all that waited is carried out.
+/// While the store is kept busy, two writes to a group wait and the next is refused; another group's waits
+/// too, and what waited is carried out. One place may be that of the server's own tidying at its start.
 #[test]
 fn a_group_has_its_share_of_the_writes() {
-    let server = Server::limited("writes_per_group = 1");
+    let server = Server::limited("writes_per_group = 2");
     let ada = server.user("ada@example.org");
     let path =
         |nickname: &str| format!("/v1.0/groups/{}/conversations", ada.group(nickname, "Public"));
@@ -88,22 +88,27 @@ fn a_group_has_its_share_of_the_writes() {
         std::thread::spawn(move || send.send((name, ada.post(&path, &json!({"topic": "x"})))));
     };
     let held = server.hold_writes();
-    write("busy", &busy);
-    write("busy", &busy);
-    // The other of the two waits: this is the only one that can be answered.
+    for _ in 0..3 {
+        write("busy", &busy);
+    }
+    // What waits cannot be answered: this was refused.
     let (name, answer) = answers.recv().unwrap();
     assert_eq!(name, "busy");
     assert!(answer.refused(429, "ApplicationThrottled").contains("MailboxConcurrency"));
     assert_eq!(answer.header("Retry-After"), Some("1"));
     write("quiet", &quiet);
     drop(held);
-    let mut names = [(); 2].map(|()| {
-        let (name, answer) = answers.recv().unwrap();
-        answer.created();
-        name
-    });
-    names.sort_unstable();
-    assert_eq!(names, ["busy", "quiet"]);
+    let mut made = Vec::new();
+    for (name, answer) in (0..3).map(|_| answers.recv().unwrap()) {
+        match answer.status {
+            429 => assert_eq!(name, "busy"),
+            _ => {
+                answer.created();
+                made.push(name);
+            }
+        }
+    }
+    assert!(made.contains(&"busy") && made.contains(&"quiet"), "{made:?}");
     ada.post(&busy, &json!({"topic": "x"})).created();
 }
 
