@@ -117,6 +117,9 @@ impl Folkmoot {
     /// An empty folder inside `folder`.
     pub(crate) fn new(server: &Path, folder: &Path) -> anyhow::Result<Folkmoot> {
         let data = tempfile::Builder::new().prefix("bench-folkmoot-").tempdir_in(folder)?;
+        // Requests are counted as they always are, and never too many.
+        let limits = format!("[limits]\nrequests = {}\n", u32::MAX);
+        std::fs::write(data.path().join("bench.toml"), limits)?;
         Ok(Folkmoot { server: server.to_owned(), data, store: None })
     }
 
@@ -146,6 +149,7 @@ impl Folkmoot {
     /// Adds where its data are.
     fn place<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.arg("--data").arg(self.data.path());
+        command.arg("--config").arg(self.data.path().join("bench.toml"));
         if let Some(url) = &self.store {
             command.args(["--store", url]);
         }

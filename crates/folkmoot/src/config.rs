@@ -46,6 +46,8 @@ struct File {
     tenant: Vec<TenantFile>,
     #[serde(default)]
     issuer: Vec<IssuerSettings>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 /// A `[[tenant]]` of the file.
@@ -56,6 +58,27 @@ struct TenantFile {
     id: Option<uuid::Uuid>,
     /// Mail domains; groups' addresses are in the first.
     domains: Vec<String>,
+}
+
+/// `[limits]` of the file: those that depend on the machine and on who calls. What is not set is as
+/// `service/limits.rs` has it.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Requests of one user through one application in ten minutes; 0 for any number.
+    pub(crate) requests: Option<u32>,
+    /// Writes to one group that may wait or run.
+    pub(crate) writes_per_group: Option<usize>,
+    /// Connections at a time.
+    pub(crate) connections: Option<usize>,
+    /// Those of one address.
+    pub(crate) connections_per_address: Option<usize>,
+    /// Seconds that a TLS handshake, and the head of a request, may take.
+    pub(crate) head_seconds: Option<f64>,
+    /// Seconds that a body may take over nothing.
+    pub(crate) body_seconds: Option<f64>,
+    /// Seconds in which nothing goes over a connection.
+    pub(crate) silence_seconds: Option<f64>,
 }
 
 /// Settings, decided.
@@ -73,6 +96,7 @@ pub(crate) struct Config {
     pub(crate) domain: Option<String>,
     /// Whose tokens are taken beside this server's own.
     pub(crate) issuers: Vec<IssuerSettings>,
+    pub(crate) limits: Limits,
 }
 
 impl Common {
@@ -120,6 +144,7 @@ impl Common {
             tenants,
             domain,
             issuers: file.issuer,
+            limits: file.limits,
         })
     }
 }

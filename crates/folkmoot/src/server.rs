@@ -9,12 +9,13 @@ use anyhow::{Context, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, Api, Origins};
+use crate::api::{self, Api, Origins, Throttle};
 use crate::auth::{Claims, Issuers, PERSONAL, Scope, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,6 +71,7 @@ impl Server {
             durable,
             readers: std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 8)),
             queue: limits::QUEUE_MAX,
+            share: config.limits.writes_per_group.unwrap_or(limits::WRITES_PER_GROUP_MAX),
             read_deadline: limits::READ_DEADLINE,
         };
         let store =
@@ -247,13 +249,19 @@ impl Server {
     }
 
     /// The routes of every server; what is served at a root of the API comes from one handler.
-    pub(crate) fn router(self: &Arc<Self>, origins: Origins, strict: bool) -> Router {
+    pub(crate) fn router(
+        self: &Arc<Self>,
+        origins: Origins,
+        strict: bool,
+        throttle: Throttle,
+    ) -> Router {
         let api = Arc::new(Api {
             service: self.service(),
             verifier: self.verifier.clone(),
             tenants: self.tenants.iter().map(|it| it.id).collect(),
             origins,
             strict,
+            throttle,
         });
         Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
@@ -279,6 +287,30 @@ fn tenant_of(tenants: &[Tenant], id: Option<uuid::Uuid>) -> anyhow::Result<Tenan
             )
         }
     }
+}
+
+/// Adds what every answer tells browsers: to take it for nothing but what it says it is, to tell nobody its
+/// address, which may be that of an upload, and never to come without https where that is how it is served
+/// to the public (RFC 6797: said over https alone).
+pub(crate) fn guarded(app: Router, origins: Origins) -> Router {
+    let is_public = origins.public.as_ref().is_some_and(|it| it.starts_with("https://"));
+    app.layer(from_fn(move |request: Request<Body>, next: Next| {
+        let strict = is_public && origins.is_secure(request.headers(), request.extensions());
+        async move {
+            let mut response = next.run(request).await;
+            let mut tell = |name, value| {
+                // A page may say itself what is right for it.
+                let value = HeaderValue::from_static(value);
+                response.headers_mut().entry(name).or_insert(value);
+            };
+            tell(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+            tell(header::REFERRER_POLICY, "no-referrer");
+            if strict {
+                tell(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+            }
+            response
+        }
+    }))
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {

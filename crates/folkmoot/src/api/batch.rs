@@ -191,6 +191,11 @@ fn spelled(name: &str) -> String {
         "etag" => return "ETag".to_owned(),
         "request-id" => return name.to_owned(),
         "odata-entityid" => return "OData-EntityId".to_owned(),
+        "ratelimit-limit" | "ratelimit-remaining" | "ratelimit-reset" => {
+            return name
+                .replace("ratelimit-l", "RateLimit-L")
+                .replace("ratelimit-re", "RateLimit-Re");
+        }
         "odata-version" => return "OData-Version".to_owned(),
         _ => {}
     }

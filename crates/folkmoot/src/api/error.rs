@@ -3,13 +3,15 @@
 //! **Invariant:** this file alone decides how an error looks on the wire. A server error shows a
 //! request id and no cause; the cause is logged here, once, under that id.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use odata::bind::BindError;
 use odata::json::write_string;
 
 use crate::api::operations::{Asked, Refusal};
 
+use crate::api::throttle::Left;
 use crate::auth::TokenError;
+use crate::net::TooSlow;
 use crate::service;
 
 /// A refused request.
@@ -96,6 +98,22 @@ pub(crate) enum Error {
         "The answers of this batch are more than {0} bytes together: ask for this one in a request of its own."
     )]
     BatchFull(usize),
+    /// More requests than the caller may make.
+    #[error(
+        "Too many requests. Please retry again later: there is room for one in {retry_after} s."
+    )]
+    Throttled {
+        /// Seconds.
+        retry_after: u64,
+        /// What is left.
+        left: Left,
+    },
+    /// A body that came too slowly.
+    #[error("The request's body did not arrive in time.")]
+    TooSlow,
+    /// An address that is too long.
+    #[error("The address of the request is longer than the limit of {0} bytes.")]
+    UrlTooLong(usize),
     /// A body over the limit.
     #[error("The request's body is larger than the limit of {0} bytes.")]
     TooLarge(usize),
@@ -164,7 +182,7 @@ fn names(methods: &[Method]) -> String {
 /// Everything of an error's answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -177,6 +195,15 @@ pub(crate) struct About<'a> {
 }
 
 impl Error {
+    /// Why a body did not come.
+    pub(super) fn of_body(error: &(dyn std::error::Error + 'static)) -> Error {
+        let mut causes = std::iter::successors(Some(error), |it| it.source());
+        match causes.any(|it| it.is::<TooSlow>()) {
+            true => Error::TooSlow,
+            false => Error::Body(format!("The body did not arrive whole: {error}.")),
+        }
+    }
+
     /// The answer to the request.
     pub(crate) fn answer(&self, about: &About<'_>) -> Answer {
         let (status, code) = self.status_and_code();
@@ -195,13 +222,22 @@ impl Error {
         Answer { status, headers: self.headers(status), body: envelope(code, &message, about) }
     }
 
-    fn headers(&self, status: StatusCode) -> Vec<(header::HeaderName, HeaderValue)> {
-        let mut headers = Vec::new();
+    fn headers(&self, status: StatusCode) -> HeaderMap {
+        let mut headers = HeaderMap::new();
         if status == StatusCode::UNAUTHORIZED {
-            headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        let retry_after = match self {
+            Error::Throttled { retry_after, left } => {
+                left.tell(&mut headers);
+                Some(*retry_after)
+            }
+            Error::Service(service::Error::Crowded) => Some(1),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // A 405 says what is allowed, be it nothing (RFC 9110, sections 10.2.1 and 15.5.6).
         let allowed = match self {
@@ -210,7 +246,7 @@ impl Error {
             _ => None,
         };
         if let Some(value) = allowed.and_then(|it| HeaderValue::from_str(&it).ok()) {
-            headers.push((header::ALLOW, value));
+            headers.insert(header::ALLOW, value);
         }
         headers
     }
@@ -252,6 +288,9 @@ impl Error {
             Error::Dependency(_) => (StatusCode::FAILED_DEPENDENCY, "FailedDependency"),
             // Not a 5xx, which clients would try again.
             Error::BatchFull(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ResponseSizeExceeded"),
+            Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            Error::TooSlow => (StatusCode::REQUEST_TIMEOUT, "BadRequest"),
+            Error::UrlTooLong(_) => (StatusCode::URI_TOO_LONG, "BadRequest"),
             Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             Error::Service(error) => of_service(error),
         }
@@ -277,6 +316,7 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
+        E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "ApplicationThrottled"),
         E::Inefficient(_) => (StatusCode::BAD_REQUEST, "InefficientFilter"),
         E::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "generalException"),
     }

@@ -17,11 +17,13 @@ mod properties;
 mod read;
 mod root;
 mod search;
+mod throttle;
 mod upload;
 mod write;
 
 pub(crate) use openapi::routes as openapi;
 pub(crate) use root::Origins;
+pub(crate) use throttle::Throttle;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Headers that a page of another origin may read.
 const EXPOSED: &str = "ETag, Location, OData-EntityId, OData-Version, Preference-Applied, \
-    Retry-After, WWW-Authenticate, request-id, client-request-id";
+    RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, request-id, client-request-id";
 
 /// What the door needs.
 pub(crate) struct Api {
@@ -68,6 +70,8 @@ pub(crate) struct Api {
     pub(crate) origins: Origins,
     /// Whether to refuse what real Graph refuses.
     pub(crate) strict: bool,
+    /// How many requests a caller may make.
+    pub(crate) throttle: Throttle,
 }
 
 /// A request that was recognised and may be carried out.
@@ -233,6 +237,9 @@ async fn carry_out(
     parts: Parts,
     body: &mut Body,
 ) -> Result<Response, Error> {
+    if parts.uri.path_and_query().is_some_and(|it| it.as_str().len() > limits::URL_BYTES_MAX) {
+        return Err(Error::UrlTooLong(limits::URL_BYTES_MAX));
+    }
     if parts.method == Method::OPTIONS {
         return Ok(preflight());
     }
@@ -255,6 +262,8 @@ async fn carry_out(
     if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
         return batch::answer(api, &root, &parts, body).await;
     }
+    // Graph says in /beta how much is left.
+    let left = api.throttle.count(&caller)?.filter(|_| root.ends_with("/beta"));
     let path = path.trim_start_matches('/').to_owned();
     let bound = bind_path(model_of(&root, api.strict), &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
@@ -269,13 +278,16 @@ async fn carry_out(
         ctx.share_answer(*of);
     }
     let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
-    let answered = if row.method == Method::GET {
+    let mut answered = if row.method == Method::GET {
         read::answer(call).await
     } else {
         write::answer(call, body).await
     };
     // The table says what an operation answers, and /openapi.json says it on: it must be so.
     debug_assert!(answered.as_ref().map_or(true, |it| row.may_answer(it.status())), "{row:?}");
+    if let (Some(left), Ok(response)) = (left, &mut answered) {
+        left.tell(response.headers_mut());
+    }
     answered
 }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use odata::csdl;
 use odata::json::write_string;
 
@@ -60,17 +60,9 @@ impl Origins {
             return public.clone();
         }
         let text = |name: &str| parts.headers.get(name).and_then(|it| it.to_str().ok());
-        let proxied = parts
-            .extensions
-            .get::<Peer>()
-            .is_some_and(|Peer(peer)| self.proxy == Some(peer.ip().to_canonical()));
-        let secure = parts.extensions.get::<Secure>().is_some_and(|Secure(it)| *it);
-        let scheme = match text("x-forwarded-proto").filter(|_| proxied) {
-            Some(it) if it.eq_ignore_ascii_case("https") => "https",
-            Some(_) => "http",
-            None if secure => "https",
-            None => "http",
-        };
+        let proxied = self.is_proxied(&parts.extensions);
+        let secure = self.is_secure(&parts.headers, &parts.extensions);
+        let scheme = if secure { "https" } else { "http" };
         let authority = || parts.uri.authority().map(|it| it.as_str());
         // Each proxy on the way appends its own: the first is what the client asked for.
         let first = |list: &'_ str| list.split(',').next().map(str::trim).map(str::to_owned);
@@ -82,6 +74,21 @@ impl Origins {
             .filter(|it| is_host(it))
             .unwrap_or("localhost");
         format!("{scheme}://{host}")
+    }
+
+    /// Whether the client speaks https, to this server or to the named proxy.
+    pub(crate) fn is_secure(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        let proxied = self.is_proxied(extensions);
+        match headers.get("x-forwarded-proto").filter(|_| proxied) {
+            Some(it) => it.as_bytes().eq_ignore_ascii_case(b"https"),
+            None => extensions.get::<Secure>().is_some_and(|Secure(it)| *it),
+        }
+    }
+
+    /// Whether the named proxy asks.
+    fn is_proxied(&self, extensions: &Extensions) -> bool {
+        let peer = extensions.get::<Peer>();
+        peer.is_some_and(|Peer(peer)| self.proxy == Some(peer.ip().to_canonical()))
     }
 }
 

@@ -57,9 +57,7 @@ pub(super) async fn answer(
             let range = range(&parts.headers, session.size.unsigned_abs())?;
             let mut part = Part::begin(service, session, range).await?;
             while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|error| {
-                    Error::Body(format!("The body did not arrive whole: {error}."))
-                })?;
+                let frame = frame.map_err(|error| Error::of_body(&error))?;
                 if let Ok(bytes) = frame.into_data() {
                     part.write(bytes).await?;
                 }

@@ -467,7 +467,7 @@ pub(super) async fn read_json_within(
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             return Err(Error::TooLarge(max));
         }
-        Err(error) => return Err(Error::Body(format!("The body did not arrive whole: {error}."))),
+        Err(error) => return Err(Error::of_body(&*error)),
     };
     json::parse(&bytes, depth_max).map_err(|error| Error::Body(error.to_string()))
 }

@@ -32,8 +32,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let Config { data: folder, postgres, .. } = args.common.config()?;
-    let settings =
-        Settings { folder, postgres, durable: true, readers: 1, queue: 1, read_deadline: DEADLINE };
+    let settings = Settings {
+        folder,
+        postgres,
+        durable: true,
+        readers: 1,
+        queue: 1,
+        share: 1,
+        read_deadline: DEADLINE,
+    };
     if !store::check::is_there(&settings) {
         bail!("there is no store in {}", settings.folder.display());
     }

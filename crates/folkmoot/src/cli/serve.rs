@@ -15,15 +15,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Origins;
+use crate::api::{Origins, Throttle};
 use crate::cli::{control, user};
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::issuer;
-use crate::net::{self, DevCa};
-use crate::server::{Server, Subject};
-use crate::service::{Service, consumers};
+use crate::net::{self, Bounds, DevCa, Tls};
+use crate::server::{Server, Subject, guarded};
+use crate::service::{Service, consumers, limits};
 
 /// How long running requests may take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -50,7 +50,8 @@ pub(crate) struct Args {
     /// `dev`: serve https with a certificate of a small CA of its own, DATA/ca.pem
     #[arg(long, value_name = "dev", value_parser = ["dev"], conflicts_with_all = ["tls_cert", "tls_key"])]
     tls: Option<String>,
-    /// A PEM file with the certificate chain to serve https with
+    /// A PEM file with the certificate chain to serve https with; it and its key are read again when they
+    /// change
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// A PEM file with its key
@@ -102,6 +103,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if args.fixed_clock.is_some() && !args.ephemeral && server.has_groups().await? {
         bail!("--fixed-clock needs an empty store: its ids begin anew, and these would be there");
     }
+    let bounds = bounds(&config)?;
     let tls = tls(&args, &config, &server, &certificates).await?;
     if tls.is_some() && config.public_url.is_none() {
         server.set_secure();
@@ -110,13 +112,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", config.listen);
     let origins = Origins { public: config.public_url.clone(), proxy: config.trust_proxy };
-    let app = server.router(origins.clone(), args.strict_graph);
+    // A test must not be throttled, nor say how much is left at a time that stands still.
+    let is_test = args.ephemeral || args.fixed_clock.is_some();
+    let requests = config.limits.requests.unwrap_or(if is_test { 0 } else { limits::REQUESTS_MAX });
+    let app = server.router(origins.clone(), args.strict_graph, Throttle::new(requests));
     let app = app.merge(issuer::documents(server.clone(), origins.clone(), args.ephemeral));
     let app = app.merge(if args.ephemeral {
         ephemeral::routes(server.clone())
     } else {
-        issuer::routes(server.clone(), origins)
+        issuer::routes(server.clone(), origins.clone())
     });
+    let app = guarded(app, origins);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
@@ -137,10 +143,33 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
         say_how(&server, &url, ca.as_deref()).await?;
     }
-    net::serve(listener, tls, app, stop, DRAIN).await;
+    net::serve(listener, tls, app, bounds, stop, DRAIN).await;
     let _ = consumers.await;
     let _ = std::fs::remove_file(config.data.join("control.sock"));
     Ok(())
+}
+
+/// What each connection may take.
+fn bounds(config: &Config) -> anyhow::Result<Bounds> {
+    let of = &config.limits;
+    let time = |name: &str, seconds: Option<f64>, default| match seconds {
+        None => Ok(default),
+        Some(it) => Duration::try_from_secs_f64(it)
+            .with_context(|| format!("{name} in [limits] is not a number of seconds")),
+    };
+    Ok(Bounds {
+        connections: of.connections.unwrap_or(limits::CONNECTIONS_MAX),
+        per_address: of.connections_per_address.unwrap_or(limits::CONNECTIONS_PER_ADDRESS_MAX),
+        proxy: config.trust_proxy,
+        head: time("head_seconds", of.head_seconds, limits::HEAD_MAX)?,
+        body: time("body_seconds", of.body_seconds, limits::BODY_MAX)?,
+        body_rate: limits::BODY_RATE,
+        silence: time("silence_seconds", of.silence_seconds, limits::SILENCE_MAX)?,
+        headers: limits::HEADERS_MAX,
+        head_bytes: limits::HEAD_BYTES_MAX,
+        streams: limits::STREAMS_MAX,
+        resets: limits::RESETS_MAX,
+    })
 }
 
 /// Removes what nothing refers to any more, at the start and every hour.
@@ -189,9 +218,9 @@ async fn tls(
     config: &Config,
     server: &Server,
     certificates: &Path,
-) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+) -> anyhow::Result<Option<Tls>> {
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        return Ok(Some(Arc::new(net::tls_from_files(cert, key)?)));
+        return Ok(Some(Tls::of_files(cert, key)?));
     }
     if args.tls.is_none() {
         return Ok(None);
@@ -208,7 +237,7 @@ async fn tls(
     let mut names = vec![config.listen.ip().to_string()];
     names.extend(config.public_url.as_deref().and_then(host_of));
     let year = server.clock.now().to_string()[..4].parse().unwrap_or(2026);
-    Ok(Some(Arc::new(ca.issue(&names, year)?)))
+    Ok(Some(Tls::Fixed(Arc::new(ca.issue(&names, year)?))))
 }
 
 fn host_of(origin: &str) -> Option<String> {

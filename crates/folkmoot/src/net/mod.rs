@@ -1,11 +1,13 @@
-//! Sockets: TLS, the loop that accepts connections, and documents fetched from elsewhere.
+//! Sockets: TLS, the loop that accepts connections, what one may take, and documents fetched from elsewhere.
 //!
 //! **Invariant:** nothing here knows what is served.
 
+mod bounds;
 mod fetch;
 mod serve;
 mod tls;
 
+pub(crate) use bounds::{Bounds, TooSlow};
 pub(crate) use fetch::{Fetcher, address, is_local};
 pub(crate) use serve::{Peer, Secure, serve};
-pub(crate) use tls::{DevCa, from_files as tls_from_files};
+pub(crate) use tls::{DevCa, Tls};

@@ -20,10 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The longest that a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The longest that a client may take over the head of a request.
-const HEAD: Duration = Duration::from_secs(30);
+use super::bounds::{Bounds, Places, Quiet, Timed};
+use super::tls::Tls;
 
 /// Who is at the other end of the connection; an extension of each request.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +34,15 @@ pub(crate) struct Secure(pub(crate) bool);
 /// Serves `app` until `stop`, and running requests for at most `drain` more.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Tls>,
     app: Router,
+    bounds: Bounds,
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let tls = tls.map(TlsAcceptor::from);
+    let tls = tls.map(Arc::new);
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Places::default());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -57,13 +57,19 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let Some(place) = places.take(peer.ip(), &bounds) else {
+            // Nothing is said: that would take more of what there is too little of.
+            tracing::debug!(%peer, "a connection is one too many");
+            continue;
+        };
         // Answers are small: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         let (app, tls, watcher) = (app.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
+            let _place = place;
             match tls {
-                None => connection(stream, peer, false, app, watcher).await,
-                Some(tls) => encrypted(stream, peer, &tls, app, watcher).await,
+                None => connection(stream, peer, false, app, bounds, watcher).await,
+                Some(tls) => encrypted(stream, peer, &tls, app, bounds, watcher).await,
             }
         });
     }
@@ -76,12 +82,13 @@ pub(crate) async fn serve(
 async fn encrypted(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: &TlsAcceptor,
+    tls: &Tls,
     app: Router,
+    bounds: Bounds,
     watcher: Watcher,
 ) {
-    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, peer, true, app, watcher).await,
+    match tokio::time::timeout(bounds.head, TlsAcceptor::from(tls.current()).accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, peer, true, app, bounds, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
         Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
     }
@@ -92,17 +99,29 @@ async fn connection(
     peer: SocketAddr,
     secure: bool,
     app: Router,
+    bounds: Bounds,
     watcher: Watcher,
 ) {
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Timed::new(body, bounds)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Secure(secure));
         app.clone().oneshot(request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_headers(bounds.headers)
+        .max_buf_size(bounds.head_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(bounds.streams)
+        .max_header_list_size(u32::try_from(bounds.head_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(bounds.resets);
+    let stream = Quiet::new(stream, bounds.head, bounds.silence);
     let served =
         watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
     if let Err(error) = served.await {

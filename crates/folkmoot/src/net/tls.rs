@@ -1,10 +1,12 @@
 //! Certificates: from files, or from a small CA of this server's own for development.
 //!
 //! **Invariant:** the development CA signs certificates for this machine's own names and for those that
-//! the operator gave, nothing else.
+//! the operator gave, nothing else. A pair of files that cannot serve never takes the place of one that can.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use rcgen::{
@@ -15,6 +17,72 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What https is served with.
+pub(crate) enum Tls {
+    /// The same for as long as the server runs.
+    Fixed(Arc<ServerConfig>),
+    /// A certificate chain and its key, as they are in two files.
+    Files(Files),
+}
+
+/// Two PEM files, looked at for each connection: a handshake costs more than that.
+pub(crate) struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    now: Mutex<(Stamps, Arc<ServerConfig>)>,
+}
+
+/// What tells of each file whether it is still the same: when it was written, its size and its inode.
+type Stamps = [Option<(SystemTime, u64, u64)>; 2];
+
+impl Tls {
+    /// Settings from these files; both must be there and go together.
+    pub(crate) fn of_files(certificate: &Path, key: &Path) -> anyhow::Result<Tls> {
+        let stamps = [certificate, key].map(stamp);
+        let config = Arc::new(from_files(certificate, key)?);
+        let now = Mutex::new((stamps, config));
+        Ok(Tls::Files(Files { certificate: certificate.into(), key: key.into(), now }))
+    }
+
+    /// The settings for a connection that begins now.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        match self {
+            Tls::Fixed(config) => config.clone(),
+            Tls::Files(files) => files.current(),
+        }
+    }
+}
+
+impl Files {
+    fn current(&self) -> Arc<ServerConfig> {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken before the files are read: what changes meanwhile is seen the next time.
+        let stamps = [&self.certificate, &self.key].map(|it| stamp(it));
+        if now.0 != stamps {
+            now.0 = stamps;
+            match from_files(&self.certificate, &self.key) {
+                Ok(config) => {
+                    now.1 = Arc::new(config);
+                    tracing::info!(certificate = %self.certificate.display(), "a new certificate");
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(
+                        error,
+                        "a changed certificate is not taken, the old one serves on"
+                    );
+                }
+            }
+        }
+        now.1.clone()
+    }
+}
+
+fn stamp(file: &Path) -> Option<(SystemTime, u64, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}
 
 /// A CA that development clients are told to trust.
 pub(crate) struct DevCa {
@@ -79,7 +147,7 @@ impl DevCa {
 }
 
 /// Settings to serve with a certificate chain and its key, both PEM files.
-pub(crate) fn from_files(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
+fn from_files(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("no certificate chain in {}", certificate.display()))?;

@@ -86,6 +86,11 @@ pub(crate) enum Error {
     /// The store cannot do it now; the same request may succeed later.
     #[error("{0}")]
     Later(store::Error),
+    /// So much waits for the group that nothing more may.
+    #[error(
+        "Application is over its MailboxConcurrency limit: too many writes to this group wait already. Please retry again later."
+    )]
+    Crowded,
     /// The read was too large, or took too long.
     #[error(
         "The request was too costly to answer: {0}. Ask for less: a smaller $top, fewer or narrower $expand, or a $filter on lastDeliveredDateTime or receivedDateTime."
@@ -99,6 +104,7 @@ pub(crate) enum Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {
+            store::Error::Crowded => Error::Crowded,
             store::Error::Busy | store::Error::Unavailable(_) | store::Error::Collected => {
                 Error::Later(error)
             }

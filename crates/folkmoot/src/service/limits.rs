@@ -1,7 +1,8 @@
 //! Every limit, in one place.
 //!
 //! **Invariant:** nothing that a request can make larger is without a limit, and each stands here
-//! with a test at it and one past it (`tests/it/limits.rs`).
+//! with a test at it and one past it (`tests/it/limits.rs`, `tests/it/connections.rs`,
+//! `tests/it/throttling.rs`).
 
 use std::time::Duration;
 
@@ -9,6 +10,28 @@ use odata::syntax;
 
 use crate::store::plan::PageSizes;
 
+/// Connections at a time.
+pub(crate) const CONNECTIONS_MAX: usize = 10_000;
+/// Those of one address that is not the named proxy's.
+pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
+/// The longest that a TLS handshake, and the head of a request, may take.
+pub(crate) const HEAD_MAX: Duration = Duration::from_secs(30);
+/// The longest that a body may take over nothing; each [`BODY_RATE`] bytes give a second more.
+pub(crate) const BODY_MAX: Duration = Duration::from_secs(60);
+/// Bytes a second.
+pub(crate) const BODY_RATE: u32 = 4_096;
+/// The longest that nothing may go over a connection.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Headers of a request over HTTP/1.
+pub(crate) const HEADERS_MAX: usize = 100;
+/// Bytes of a request's head.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the address of a request, those in a batch included.
+pub(crate) const URL_BYTES_MAX: usize = 16 * 1024;
+/// Requests at a time of one HTTP/2 connection.
+pub(crate) const STREAMS_MAX: u32 = 100;
+/// Requests that an HTTP/2 connection may take back before they were looked at.
+pub(crate) const RESETS_MAX: usize = 20;
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Nesting of a JSON body: items attached to one another go to 30 levels, each three deep, the first of
@@ -76,6 +99,14 @@ pub(crate) const BATCH_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// Commands and reads that may wait for the store, each.
 pub(crate) const QUEUE_MAX: usize = 4_096;
+
+/// Commands of them that may be of one group.
+pub(crate) const WRITES_PER_GROUP_MAX: usize = QUEUE_MAX / 4;
+/// Requests of one user through one application in [`REQUESTS_IN`]: 2,000 a second, which is what Graph admits of
+/// an application.
+pub(crate) const REQUESTS_MAX: u32 = 1_200_000;
+/// The time over which they are counted, which is Graph's.
+pub(crate) const REQUESTS_IN: Duration = Duration::from_secs(600);
 
 /// Sizes of URLs' trees.
 pub(crate) const URL: syntax::Limits =

@@ -22,6 +22,8 @@ pub(crate) async fn on_each(queue: usize, read_deadline: Duration, test: impl As
             durable: false,
             readers: 1,
             queue,
+            // Tests of the queue fill it from one scope.
+            share: usize::MAX,
             read_deadline,
         };
         (Store::open(&settings, &Clock::System).await.unwrap(), folder)

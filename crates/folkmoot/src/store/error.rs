@@ -9,6 +9,9 @@ pub(crate) enum Error {
     /// The queue is full; the same request may succeed a second later.
     #[error("the store has more work queued than it can take")]
     Busy,
+    /// The scope has its share of the queue; the same request may succeed a second later.
+    #[error("the store has more work of this group queued than one may have")]
+    Crowded,
     /// The database failed or is going away; nothing was acknowledged.
     #[error("the store cannot do this now: {0}")]
     Unavailable(String),

@@ -44,6 +44,7 @@ mod render;
 mod scalar;
 pub(crate) mod search;
 pub(crate) mod senders;
+mod share;
 pub(crate) mod sign_in;
 pub(crate) mod skiptoken;
 pub(crate) mod sql;
@@ -67,11 +68,13 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::store::driver::{Postgres, PostgresOptions, Sqlite, SqliteOptions};
+use crate::store::share::Shares;
 
 /// An open store.
 pub(crate) struct Store {
     database: Database,
     blobs: PathBuf,
+    shares: Shares,
 }
 
 enum Database {
@@ -92,6 +95,8 @@ pub(crate) struct Settings {
     pub(crate) readers: usize,
     /// How many commands, and how many reads, may wait.
     pub(crate) queue: usize,
+    /// How many of the commands may be of one scope.
+    pub(crate) share: usize,
     /// The longest that one read may run.
     pub(crate) read_deadline: Duration,
 }
@@ -122,7 +127,7 @@ impl Store {
                 Database::Sqlite(Sqlite::open(&options, &blobs, migrate)?)
             }
         };
-        Ok(Store { database, blobs })
+        Ok(Store { database, blobs, shares: Shares::new(settings.share) })
     }
 
     /// Runs a command on its input: all of it is stored, or nothing. Its answer comes when it is on
@@ -139,6 +144,7 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let _place = self.shares.take(scope)?;
         match &self.database {
             // SQLite's one writer runs everything one after another.
             Database::Sqlite(sqlite) => sqlite.write(input, command).await,

@@ -1,6 +1,6 @@
 //! https as the SDKs speak it: HTTP/2 or 1.1 over TLS, trusting the development CA and nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{Request, StatusCode, Version};
@@ -22,6 +22,17 @@ async fn ask(
     alpn: &str,
     request: Request<Full<Bytes>>,
 ) -> (StatusCode, Version, Value) {
+    let (head, body) = ask_whole(address, ca, alpn, request).await.unwrap();
+    (head.status, head.version, body)
+}
+
+/// The same with all of its head; an error where the server is not one that the CA vouches for.
+async fn ask_whole(
+    address: &str,
+    ca: &Path,
+    alpn: &str,
+    request: Request<Full<Bytes>>,
+) -> std::io::Result<(http::response::Parts, Value)> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -34,7 +45,7 @@ async fn ask(
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let stream = TokioIo::new(connector.connect(name, stream).await.unwrap());
+    let stream = TokioIo::new(connector.connect(name, stream).await?);
     let answer = if alpn == "h2" {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
@@ -47,7 +58,7 @@ async fn ask(
     };
     let (head, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    (head.status, head.version, serde_json::from_slice(&body).unwrap())
+    Ok((head, serde_json::from_slice(&body).unwrap()))
 }
 
 /// A request; over HTTP/2 its address names the host, over HTTP/1 a header does.
@@ -110,4 +121,57 @@ fn a_certificate_that_cannot_serve_is_named() {
     assert_eq!(done.status, Some(1));
     assert!(done.stderr.contains(name), "{}", done.stderr);
     assert_eq!(folkmoot(&["serve", "--tls-cert", name], folder.path()).status, Some(2));
+}
+
+/// Writes a new certificate for this machine and its key.
+fn new_pair(folder: &Path, name: &str) -> [PathBuf; 2] {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let texts = [("crt", made.cert.pem()), ("key", made.signing_key.serialize_pem())];
+    texts.map(|(ending, text)| {
+        let path = folder.join(format!("{name}.{ending}"));
+        std::fs::write(&path, text).unwrap();
+        path
+    })
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_taken_up_and_a_broken_one_is_not() {
+    let (folder, certificates) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let [first, first_key] = new_pair(certificates.path(), "first");
+    let [second, second_key] = new_pair(certificates.path(), "second");
+    let [crt, key] = ["now.crt", "now.key"].map(|it| certificates.path().join(it));
+    let put = |from: &Path, to: &Path| std::fs::copy(from, to).map(drop).unwrap();
+    put(&first, &crt);
+    put(&first_key, &key);
+    let args = ["--tls-cert", crt.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let args = [&args[..], &["--public-url", "https://talk.example.org"]].concat();
+    let server = Server::logging_with(folder, &args);
+    let served_with = async |ca: &Path| {
+        let document = Request::builder().uri("https://localhost/v1.0");
+        let document = document.body(Full::default()).unwrap();
+        let answer = ask_whole(&server.address, ca, "h2", document).await;
+        answer.map(|(head, _)| {
+            let name = "strict-transport-security";
+            assert_eq!(head.headers.get(name).unwrap(), "max-age=31536000");
+        })
+    };
+    let log = || std::fs::read_to_string(server.data.join("log")).unwrap();
+    served_with(&first).await.unwrap();
+    assert!(served_with(&second).await.is_err());
+    // Between the two writes they do not go together.
+    put(&second, &crt);
+    served_with(&first).await.unwrap();
+    assert!(log().contains("do not go together"), "{}", log());
+    put(&second_key, &key);
+    served_with(&second).await.unwrap();
+    assert!(served_with(&first).await.is_err());
+    // Neither what is no certificate, nor a file that is not there.
+    std::fs::write(&crt, "nothing").unwrap();
+    served_with(&second).await.unwrap();
+    assert!(log().contains("no certificate"), "{}", log());
+    std::fs::remove_file(&key).unwrap();
+    served_with(&second).await.unwrap();
+    put(&first_key, &key);
+    put(&first, &crt);
+    served_with(&first).await.unwrap();
 }

@@ -252,3 +252,29 @@ fn a_post_without_annotations_is_answered_without() {
     let why = ada.send("POST", &path, &packed, b"{\"topic\":\"x\"}").refused(415, "BadRequest");
     assert!(why.contains("gzip"), "{why}");
 }
+
+#[test]
+fn every_answer_tells_browsers_to_be_careful() {
+    let public = ["--public-url", "https://talk.example.org", "--trust-proxy"];
+    let server = Server::with(&[&public[..], &["127.0.0.1"]].concat());
+    let ada = server.user("ada@example.org");
+    for path in
+        ["/v1.0", "/v1.0/me", "/v1.0/nonsense", "/healthz", "/openapi.json", "/x", "/upload/x"]
+    {
+        let answer = ada.get(path);
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("Referrer-Policy"), Some("no-referrer"), "{path}");
+    }
+    // Strict transport is promised over https alone, and the proxy's word that it is counts, nobody else's.
+    let strict = |server: &Server, scheme: &str| {
+        let sent = [("X-Forwarded-Proto", scheme)];
+        let answer = server.anonymous().send("GET", "/v1.0", &sent, b"");
+        answer.header("Strict-Transport-Security").map(str::to_owned)
+    };
+    assert_eq!(strict(&server, "https").as_deref(), Some("max-age=31536000"));
+    assert_eq!(strict(&server, "http"), None);
+    let other = Server::with(&[&public[..], &["10.0.0.1"]].concat());
+    assert_eq!(strict(&other, "https"), None);
+    let private = Server::with(&["--trust-proxy", "127.0.0.1"]);
+    assert_eq!(strict(&private, "https"), None);
+}

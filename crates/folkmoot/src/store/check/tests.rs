@@ -37,6 +37,7 @@ async fn no_check_sorts_a_table_or_looks_for_a_row_without_an_index() {
         durable: false,
         readers: 1,
         queue: 1,
+        share: 1,
         read_deadline: std::time::Duration::from_secs(5),
     };
     let store = Store::open(&settings, &Clock::System).await.unwrap();

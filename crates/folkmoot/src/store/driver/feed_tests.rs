@@ -426,6 +426,7 @@ async fn open(folder: &TempDir, postgres: Option<&str>) -> Arc<Store> {
         durable: false,
         readers: 2,
         queue: 1_000,
+        share: 1_000,
         read_deadline: Duration::from_secs(30),
     };
     Arc::new(Store::open(&settings, &Clock::System).await.unwrap())

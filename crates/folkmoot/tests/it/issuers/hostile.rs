@@ -297,7 +297,7 @@ fn a_token_is_of_a_bounded_size() {
         assert!(good.len() <= 16 * 1024 && large.len() > 16 * 1024);
         it.server.bearer(good).get("/v1.0/me").ok();
         it.refuses("too large", &large);
-        it.refuses("much too large", &sized(64 * 1024));
+        it.refuses("much too large", &sized(48 * 1024));
     }
 }
 

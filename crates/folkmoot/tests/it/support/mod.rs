@@ -55,6 +55,20 @@ impl Server {
         Server::start(TempDir::new().unwrap(), &[])
     }
 
+    /// The same with these `[limits]`.
+    pub(crate) fn limited(limits: &str) -> Server {
+        Server::limited_with(limits, &[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn limited_with(limits: &str, args: &[&str]) -> Server {
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("folkmoot.toml");
+        std::fs::write(&config, format!("[limits]\n{limits}\n")).unwrap();
+        let config = config.to_str().unwrap().to_owned();
+        Server::start(folder, &[&["--config", &config], args].concat())
+    }
+
     pub(crate) fn start(folder: TempDir, args: &[&str]) -> Server {
         let ephemeral = args.contains(&"--ephemeral");
         let database = if ephemeral { None } else { postgres::new_database() };
@@ -95,6 +109,12 @@ impl Server {
         let folder = TempDir::new().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         Server::start_with(folder, postgres::new_database(), &[], Some("trace"), log.into())
+    }
+
+    /// A server that keeps its data, with these arguments; what it logs is in `log` beside them.
+    pub(crate) fn logging_with(folder: TempDir, args: &[&str]) -> Server {
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        Server::start_with(folder, postgres::new_database(), args, None, log.into())
     }
 
     fn start_with(
@@ -276,6 +296,20 @@ impl Server {
             None => {
                 let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
                 database.execute_batch(sql).unwrap();
+            }
+        }
+    }
+
+    /// Keeps the server from writing a conversation for as long as what is returned is there.
+    pub(crate) fn hold_writes(&self) -> Box<dyn std::any::Any> {
+        match &self.database {
+            Some(url) => {
+                Box::new(postgres::hold(url, "lock table conversations in exclusive mode"))
+            }
+            None => {
+                let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
+                database.execute_batch("begin immediate").unwrap();
+                Box::new(database)
             }
         }
     }

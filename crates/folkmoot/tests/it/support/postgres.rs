@@ -2,6 +2,7 @@
 //! `FOLKMOOT_TEST_POSTGRES` holds the address of a PostgreSQL that is there for them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -83,6 +84,25 @@ pub(crate) fn run(url: &str, sql: &str) {
         tokio::spawn(connection);
         client.batch_execute(sql).await.unwrap();
     });
+}
+
+/// Runs statements in a transaction that lasts until what is returned is dropped.
+pub(super) fn hold(url: &str, sql: &str) -> mpsc::Sender<()> {
+    let (held, until) = mpsc::channel::<()>();
+    let (ready, begun) = mpsc::channel();
+    let (url, sql) = (url.to_owned(), format!("begin; {sql}"));
+    std::thread::spawn(move || {
+        block_on(async move {
+            let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+            ready.send(()).unwrap();
+            let _ = until.recv();
+            client.batch_execute("rollback").await.unwrap();
+        });
+    });
+    begun.recv().unwrap();
+    held
 }
 
 /// On a thread of its own: some tests run on a runtime already.
