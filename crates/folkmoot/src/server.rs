@@ -248,12 +248,13 @@ impl Server {
         Ok(pem)
     }
 
-    /// The routes of every server; what is served at a root of the API comes from one handler.
+    /// The routes of every server, and `more`; what is served at a root of the API comes from one handler.
     pub(crate) fn router(
         self: &Arc<Self>,
         origins: Origins,
         strict: bool,
         throttle: Throttle,
+        more: Router,
     ) -> Router {
         let api = Arc::new(Api {
             service: self.service(),
@@ -263,14 +264,22 @@ impl Server {
             strict,
             throttle,
         });
+        let of_routes = api.clone();
         Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(self.clone())
             .merge(api::openapi(strict))
+            .merge(more)
+            .layer(from_fn(move |request: Request<Body>, next: Next| {
+                let strict = is_strict(&of_routes.origins, &request);
+                async move { guarded(next.run(request).await, strict) }
+            }))
+            // By itself: a layer costs what the API's fastest answers would notice.
             .fallback(move |request: Request<Body>| {
                 let api = api.clone();
-                async move { api::serve(api, request, nothing_here).await }
+                let strict = is_strict(&api.origins, &request);
+                async move { guarded(api::serve(api, request, nothing_here).await, strict) }
             })
     }
 }
@@ -289,28 +298,26 @@ fn tenant_of(tenants: &[Tenant], id: Option<uuid::Uuid>) -> anyhow::Result<Tenan
     }
 }
 
-/// Adds what every answer tells browsers: to take it for nothing but what it says it is, to tell nobody its
-/// address, which may be that of an upload, and never to come without https where that is how it is served
-/// to the public (RFC 6797: said over https alone).
-pub(crate) fn guarded(app: Router, origins: Origins) -> Router {
+/// Whether the answer says that it is never to come without https: where that is how the server is reached
+/// by the public, over https alone (RFC 6797, section 7.2).
+fn is_strict(origins: &Origins, request: &Request<Body>) -> bool {
     let is_public = origins.public.as_ref().is_some_and(|it| it.starts_with("https://"));
-    app.layer(from_fn(move |request: Request<Body>, next: Next| {
-        let strict = is_public && origins.is_secure(request.headers(), request.extensions());
-        async move {
-            let mut response = next.run(request).await;
-            let mut tell = |name, value| {
-                // A page may say itself what is right for it.
-                let value = HeaderValue::from_static(value);
-                response.headers_mut().entry(name).or_insert(value);
-            };
-            tell(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-            tell(header::REFERRER_POLICY, "no-referrer");
-            if strict {
-                tell(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-            }
-            response
-        }
-    }))
+    is_public && origins.is_secure(request.headers(), request.extensions())
+}
+
+/// Adds what every answer tells browsers: to take it for nothing but what it says it is, and to tell nobody
+/// its address, which may be that of an upload.
+fn guarded(mut response: Response, strict: bool) -> Response {
+    let mut tell = |name, value| {
+        // A page may say itself what is right for it.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    tell(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    tell(header::REFERRER_POLICY, "no-referrer");
+    if strict {
+        tell(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {

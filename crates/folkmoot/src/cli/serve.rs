@@ -22,7 +22,7 @@ use crate::config::{Common, Config};
 use crate::ephemeral;
 use crate::issuer;
 use crate::net::{self, Bounds, DevCa, Tls};
-use crate::server::{Server, Subject, guarded};
+use crate::server::{Server, Subject};
 use crate::service::{Service, consumers, limits};
 
 /// How long running requests may take after a stop was asked for.
@@ -115,14 +115,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     // A test must not be throttled, nor say how much is left at a time that stands still.
     let is_test = args.ephemeral || args.fixed_clock.is_some();
     let requests = config.limits.requests.unwrap_or(if is_test { 0 } else { limits::REQUESTS_MAX });
-    let app = server.router(origins.clone(), args.strict_graph, Throttle::new(requests));
-    let app = app.merge(issuer::documents(server.clone(), origins.clone(), args.ephemeral));
-    let app = app.merge(if args.ephemeral {
+    let more = issuer::documents(server.clone(), origins.clone(), args.ephemeral);
+    let more = more.merge(if args.ephemeral {
         ephemeral::routes(server.clone())
     } else {
         issuer::routes(server.clone(), origins.clone())
     });
-    let app = guarded(app, origins);
+    let app = server.router(origins, args.strict_graph, Throttle::new(requests), more);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
