@@ -55,6 +55,8 @@ pub(crate) enum Condition {
 
 /// Entities that are read by one statement: what they hold is in memory before it is counted.
 const AT_ONCE: usize = 25;
+/// Posts that one page looks through before it ends early; a tenth of a second's worth.
+const WALK_MAX: usize = 2_500;
 /// Posts of one statement of the walk at most.
 const STRIDE_MAX: usize = 1_024;
 
@@ -120,7 +122,7 @@ pub(crate) async fn page(
             }
         }
         // A `$filter` that keeps few of what is found ends a page before it is full.
-        if full || stepped.ended || walked >= budget.max() {
+        if full || stepped.ended || walked >= WALK_MAX.min(budget.max()) {
             break stepped.ended && !full;
         }
         stride = (stride * 2).min(STRIDE_MAX);
