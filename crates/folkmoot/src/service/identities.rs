@@ -12,7 +12,7 @@ use crate::auth::Person;
 use crate::ids::{self, GroupId, TenantId, UserId};
 use crate::service::groups::{Maker, changed};
 use crate::service::{Error, Service, limits, members, users};
-use crate::store::feed::{Actor, Change, Kind, Op, Place};
+use crate::store::feed::{Actor, Kind, Op};
 use crate::store::groups::Role;
 use crate::store::identities::{self, Identity};
 use crate::store::principals::{self, Principal};
@@ -203,14 +203,7 @@ async fn take_in(
                 let display_name = news.display_name.unwrap_or(user.display_name);
                 let mail = news.mail.unwrap_or(user.mail);
                 store::users::rename(tx, user.id, &display_name, &mail).await?;
-                tx.changed(Change {
-                    place: Place::Tenant { tenant: maker.tenant, group: None },
-                    at: maker.now,
-                    actor: maker.actor.clone(),
-                    kind: Kind::User,
-                    op: Op::Updated,
-                    entity: user.id.0,
-                });
+                users::changed(tx, maker.now, maker.tenant, user.id, Op::Updated);
             }
             user.id
         }

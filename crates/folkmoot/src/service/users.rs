@@ -17,9 +17,8 @@ pub(crate) async fn find_or_make(
     tenant: TenantId,
     name: &str,
 ) -> Result<User, Error> {
-    if let Some(id) = ids::parse(name) {
-        let user = users::find(tx, tenant, UserId(id)).await?;
-        return user.ok_or_else(|| Error::ResourceNotFound(name.to_owned()));
+    if ids::parse(name).is_some() {
+        return named(tx, tenant, name).await;
     }
     check_name(name)?;
     if let Some(user) = users::find_by_name(tx, tenant, name).await? {
@@ -111,7 +110,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-fn changed(tx: &mut Tx, now: i64, tenant: TenantId, user: UserId, op: Op) {
+/// Tells the tenant of a change of a user.
+pub(super) fn changed(tx: &mut Tx, now: i64, tenant: TenantId, user: UserId, op: Op) {
     tx.changed(Change {
         place: Place::Tenant { tenant, group: None },
         at: now,
