@@ -214,7 +214,14 @@ impl Error {
                 format!("The server failed; its log says why under request-id {id}.")
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                tracing::warn!(request_id = about.request_id, error = %self, "a request was put off");
+                let request_id = about.request_id;
+                match self {
+                    // Anybody may ask so, and the log has heard it when the keys were not fetched.
+                    Error::Token(_) => {
+                        tracing::debug!(request_id, error = %self, "a request was put off")
+                    }
+                    _ => tracing::warn!(request_id, error = %self, "a request was put off"),
+                }
                 "The server cannot do this now. Please retry later.".to_owned()
             }
             _ => self.to_string(),
