@@ -119,7 +119,11 @@ fn of_posts() {
         ("isof(microsoft.graph.post) and isof(microsoft.graph.outlookItem)", &all),
         ("isof(microsoft.graph.group)", &none),
         ("1 add 2 mul 3 eq 7 and 7 div 2 eq 3 and -7 mod 3 eq -1 and 7 divby 2 eq 3.5", &all),
+        ("round(-1.5) eq -2 and round(1.5) eq 2 and round(-1.4) eq -1 and round(1.4) eq 1", &all),
+        ("floor(-0.5) eq -1 and floor(1.5) eq 1 and ceiling(-0.5) eq 0 and ceiling(1.5) eq 2", &all),
         ("null eq null and not (1 eq null) and 1 div 0 eq null", &all),
+        ("contains(body/content,null) or startswith(null,'t') or endswith(null,null)", &none),
+        ("not contains(body/content,null)", &all),
         ("substring('abc',1) eq 'BC' and concat('a',trim(' b ')) eq 'ab'", &all),
         ("hasAttachments eq contains(body/content,'a')", &["one", "two", "three"]),
         ("(hasAttachments eq true) eq (body/contentType eq 'html')", &["one", "three"]),
@@ -133,6 +137,7 @@ fn of_posts() {
     assert_eq!(it.found("changeKey eq 'nonsense'"), none);
     assert_eq!(it.found("changeKey ne 'nonsense'"), all);
     assert_eq!(it.found("id eq changeKey or id eq conversationThreadId"), none);
+    assert_eq!(it.found("id ne changeKey and id ne conversationThreadId"), all);
 }
 
 #[test]
