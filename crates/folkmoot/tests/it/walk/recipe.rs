@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::UNKNOWN;
 
 /// A row of `docs/operations.md`.
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) method: String,
     pub(crate) shape: String,

@@ -4,6 +4,8 @@
 //! **Invariant:** what is asked about is not there, so nothing is changed: who is let in hears 404 or of a
 //! bad request.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::recipe::{Row, Spot, rows};
@@ -59,6 +61,7 @@ fn each_permission_opens_what_names_it_and_nothing_else() {
     permissions.push("Folkmoot.Import.All".to_owned());
     permissions.push("Mail.Send".to_owned());
     let (mut asked, mut wrong) = (0, Vec::new());
+    let mut told = HashSet::new();
     for permission in &permissions {
         for who in [Who::Outsider, Who::App] {
             let (app, client) = (who == Who::App, stage.client(who));
@@ -74,6 +77,7 @@ fn each_permission_opens_what_names_it_and_nothing_else() {
                         continue;
                     }
                     asked += 1;
+                    told.insert((&row.method, &row.shape, permission, app));
                     let refused = answer["status"] == 403;
                     let known = code(&answer) == "ErrorAccessDenied";
                     let served = answer["status"].as_u64().is_some_and(|it| it < 401 || it == 404);
@@ -93,6 +97,20 @@ fn each_permission_opens_what_names_it_and_nothing_else() {
     eprintln!("{} permissions, {asked} questions", permissions.len());
     assert!(asked > 10_000, "{asked}");
     assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
+    // So one scope more or less in any row would have been noticed.
+    for (row, permission, app) in rows
+        .iter()
+        .flat_map(|row| permissions.iter().flat_map(move |it| [(row, it, false), (row, it, true)]))
+    {
+        // Applications are no one there, whatever they may.
+        let asked = told.contains(&(&row.method, &row.shape, permission, app));
+        assert!(
+            asked || (app && row.parts().0 == "me"),
+            "{} {} {permission}",
+            row.method,
+            row.shape
+        );
+    }
 }
 
 /// What is the caller's own, with `User.Read` alone.
@@ -154,24 +172,40 @@ fn strict_mode_refuses_what_the_table_says() {
     let spot = Spot::unknown(&format!("/groups/{UNKNOWN}"));
     let mut wrong = Vec::new();
     let rows = rows();
-    for (is_app, client) in [(false, user), (true, app)] {
-        for (row, answer) in rows.iter().zip(answers(&client, &spot, &rows)) {
-            let status = answer["status"].as_u64().unwrap();
-            let me = is_app && row.parts().0 == "me";
-            let no_role = is_app && row.application.is_empty() && !me;
-            let good = match &row.graph[..] {
-                // Real Graph has another thing there.
-                "not offered" if row.shape.starts_with("user/joined") => status == 501,
-                "not offered" => status == 405 && code(&answer) == "ErrorInvalidRequest",
-                "users only" if is_app => status == 403,
-                _ if no_role => status == 403,
-                "users only" | "the same" => status < 401 || status == 404,
-                other => panic!("{other}"),
-            };
-            if !good {
-                wrong.push(format!("{} {}, app: {is_app}: {answer}", row.method, row.shape));
+    let both = [(false, user), (true, app)]
+        .map(|(is_app, client)| (is_app, answers(&client, &spot, &rows)));
+    for (at, row) in rows.iter().enumerate() {
+        let all_as =
+            |row: &Row| both.iter().all(|(app, answers)| is_strict(row, *app, &answers[at]));
+        if !all_as(row) {
+            let answers = both.iter().map(|it| &it.1[at]).collect::<Vec<_>>();
+            wrong.push(format!("{} {}: {answers:?}", row.method, row.shape));
+        }
+        for graph in ["not offered", "users only", "the same"] {
+            // Where no application may, there is none to be refused.
+            let alike =
+                row.application.is_empty() && graph != "not offered" && row.graph != "not offered";
+            if graph != row.graph && !alike {
+                let other = Row { graph: graph.to_owned(), ..row.clone() };
+                assert!(!all_as(&other), "{} {}: {graph} would do", row.method, row.shape);
             }
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Whether strict mode answers as the table says.
+fn is_strict(row: &Row, app: bool, answer: &Value) -> bool {
+    let status = answer["status"].as_u64().unwrap();
+    let me = app && row.parts().0 == "me";
+    let no_role = app && row.application.is_empty() && !me;
+    match &row.graph[..] {
+        // Real Graph has another thing there.
+        "not offered" if row.shape.starts_with("user/joined") => status == 501,
+        "not offered" => status == 405 && code(answer) == "ErrorInvalidRequest",
+        "users only" if app => status == 403,
+        _ if no_role => status == 403,
+        "users only" | "the same" => status < 401 || status == 404,
+        other => panic!("{other}"),
+    }
 }
