@@ -128,6 +128,7 @@ fn of_posts() {
         ("null eq null and not (1 eq null) and 1 div 0 eq null", &all),
         ("contains(body/content,null) or startswith(null,'t') or endswith(null,null)", &none),
         ("not contains(body/content,null)", &all),
+        ("substring('abc',0,2000000000) eq 'abc' and substring('abc',2000000000) eq ''", &all),
         ("substring('abc',1) eq 'BC' and concat('a',trim(' b ')) eq 'ab'", &all),
         ("hasAttachments eq contains(body/content,'a')", &["one", "two", "three"]),
         ("(hasAttachments eq true) eq (body/contentType eq 'html')", &["one", "three"]),

@@ -114,6 +114,32 @@ fn words_are_found_where_they_stand() {
     }
 }
 
+/// What is received at that very time is in `>=` and `<=`, and not in `>` and `<`.
+#[test]
+fn times_are_compared_to_the_point() {
+    let (_server, ada, group) = setup();
+    ada.talk(&group, "One", "budget");
+    ada.talk(&group, "Two", "budget");
+    let path = format!("/v1.0/groups/{group}/folkmoot.messages");
+    let all = ada.all(&format!("{path}?$select=receivedDateTime,@folkmoot.topic"));
+    let time = |it: &serde_json::Value| it["receivedDateTime"].as_str().unwrap().to_owned();
+    let last = time(&all[0]);
+    type Holds = fn(&String, &String) -> bool;
+    let signs: [(&str, Holds); 5] = [
+        (">=", String::ge),
+        (">", String::gt),
+        ("<=", String::le),
+        ("<", String::lt),
+        (":", String::eq),
+    ];
+    for (sign, holds) in signs {
+        let expected: Vec<_> =
+            all.iter().filter(|it| holds(&time(it), &last)).map(|it| it["id"].clone()).collect();
+        let found = found(&ada, &path, &format!("received{sign}{last}"), "id");
+        assert_eq!(json!(found), json!(expected), "{sign}");
+    }
+}
+
 #[test]
 fn what_was_found_last_comes_first_and_once() {
     let (_server, ada, group) = setup();
