@@ -92,6 +92,7 @@ def seed():
         "post-id": reply,
         "attachment-id": first(f"{there}/attachments"),
         "postVersion-id": first(f"{there}/folkmoot.history"),
+        "auditEntry-id": first(f"/v1.0/groups/{group}/folkmoot.audit"),
         "mention-id": first(f"{there.replace('/v1.0', '/beta')}/mentions"),
         "extension-id": EXTENSION,
         "singleValueLegacyExtendedProperty-id": SINGLE,

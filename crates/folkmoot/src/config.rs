@@ -48,6 +48,16 @@ struct File {
     issuer: Vec<IssuerSettings>,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    audit: AuditFile,
+}
+
+/// `[audit]` of the file.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct AuditFile {
+    /// Days; 0 for ever.
+    keep_days: Option<u32>,
 }
 
 /// A `[[tenant]]` of the file.
@@ -97,6 +107,8 @@ pub(crate) struct Config {
     /// Whose tokens are taken beside this server's own.
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) limits: Limits,
+    /// How many days the audit is kept, where that is set; 0 for ever.
+    pub(crate) audit_keep_days: Option<u32>,
 }
 
 impl Common {
@@ -145,6 +157,7 @@ impl Common {
             domain,
             issuers: file.issuer,
             limits: file.limits,
+            audit_keep_days: file.audit.keep_days,
         })
     }
 }

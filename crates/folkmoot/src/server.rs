@@ -16,11 +16,13 @@ use http::{HeaderValue, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Api, Origins, Throttle};
-use crate::auth::{Claims, Issuers, PERSONAL, Scope, SigningKey, Verifier};
+use crate::auth::{Claims, Issuers, PERSONAL, Scope, Scopes, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::TenantId;
+use crate::service::audit::{Act, By};
 use crate::service::{Error, Service, keys, limits, users};
+use crate::store::audit::Deed;
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 
@@ -32,6 +34,7 @@ pub(crate) const USER_SCOPES: [Scope; 4] =
     [Scope::GroupReadWriteAll, Scope::UserRead, Scope::UserReadBasicAll, Scope::TeamReadBasicAll];
 
 /// Everything that a running server shares, and that a command needs to work on the data.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<Clock>,
@@ -107,6 +110,15 @@ impl Server {
         Ok(Server { store, clock, verifier, service, tenants, origin })
     }
 
+    /// The same for a command, by this name and come by this way.
+    pub(crate) fn for_command(&self, name: &'static str, way: &str) -> Server {
+        let tenant = self.tenants.first().map_or(TenantId(uuid::Uuid::nil()), |it| it.id);
+        let (by, client) = (By::CommandLine, Some(way.to_owned()));
+        let act = Act { tenant, by, operation: name, client, ..Act::of_server() };
+        let (store, service) = (self.store.acting(act.clone()), self.service.acting(act));
+        Server { store, service, ..self.clone() }
+    }
+
     /// The tenant with this id, or the default one.
     pub(crate) fn tenant(&self, id: Option<uuid::Uuid>) -> anyhow::Result<TenantId> {
         tenant_of(&self.tenants, id)
@@ -148,8 +160,27 @@ impl Server {
             None => self.tenant(tenant)?,
         };
         let claims = Claims::begin(&self.origin, tenant.0, now, ttl_seconds);
+        let known = Scopes::parse(permissions.iter().map(String::as_str));
+        let known = known.names().collect::<Vec<_>>().join(" ");
+        let issued = move |to: uuid::Uuid| {
+            let deed = Deed::in_tenant(tenant, "issued", "token", Some(to));
+            Deed { detail: Some(format!("{known}, {ttl_seconds} s")), ..deed }
+        };
         let claims = match subject {
-            Subject::App(name) => claims.of_app(app_id(name), name, permissions),
+            Subject::App(name) => {
+                if personal.is_none() {
+                    let deed = issued(app_id(name));
+                    self.store
+                        .write(tenant.0, deed, |tx, deed| {
+                            Box::pin(async move {
+                                tx.done(deed.clone());
+                                Ok::<_, store::Error>(())
+                            })
+                        })
+                        .await?;
+                }
+                claims.of_app(app_id(name), name, permissions)
+            }
             Subject::User(name) if personal.is_some() => {
                 let oid = uuid::Uuid::new_v5(&APPS, name.as_bytes());
                 claims.of_user(oid, name, name, permissions.join(" "))
@@ -161,7 +192,12 @@ impl Server {
                         tenant.0,
                         (self.clock.clone(), name.clone()),
                         move |tx, (clock, name)| {
-                            Box::pin(users::find_or_make(tx, clock, tenant, name))
+                            let issued = issued.clone();
+                            Box::pin(async move {
+                                let user = users::find_or_make(tx, clock, tenant, name).await?;
+                                tx.done(issued(user.id.0));
+                                Ok::<_, Error>(user)
+                            })
                         },
                     )
                     .await?;

@@ -21,6 +21,7 @@ use odata::json::write_string;
 
 use crate::api::error::{About, Error};
 use crate::api::{Api, OwnJson, carry_out, client_id, json as json_answer, refused, told, write};
+use crate::service::audit::Whence;
 use crate::service::limits;
 
 /// What has come of one request.
@@ -38,6 +39,7 @@ pub(super) async fn answer(
     root: &str,
     parts: &Parts,
     body: &mut Body,
+    whence: Whence,
 ) -> Result<Response, Error> {
     // Asked here, where the path was parsed: it has more than one spelling.
     if parts.extensions.get::<Share>().is_some() {
@@ -70,9 +72,9 @@ pub(super) async fn answer(
                 .iter()
                 .find(|it| done[**it].as_ref().is_some_and(|it| it.status.as_u16() >= 400));
             let failed = failed.map(|it| &requests[*it].id);
-            running.push(
-                one(api, root, parts, request, (failed, requests.len())).map(move |it| (at, it)),
-            );
+            let of = requests.len();
+            let answer = one(api, root, parts, request, (failed, of, whence));
+            running.push(answer.map(move |it| (at, it)));
         }
         let Some((at, response)) = running.next().await else { break };
         let mut finished = collected(api, response, &requests[at], left).await;
@@ -90,7 +92,7 @@ fn one<'a>(
     root: &'a str,
     outer: &'a Parts,
     request: &'a BatchRequest,
-    (failed, of): (Option<&'a String>, usize),
+    (failed, of, whence): (Option<&'a String>, usize, Whence),
 ) -> BoxFuture<'a, Response> {
     // Boxed because a batch is carried out by what it calls.
     async move {
@@ -100,7 +102,7 @@ fn one<'a>(
             (None, Ok((root, path, mut inner))) => {
                 inner.extensions_mut().insert(Share(of));
                 let (parts, mut body) = inner.into_parts();
-                carry_out(api, root, path, parts, &mut body).await
+                carry_out(api, root, path, parts, &mut body, whence).await
             }
         };
         carried_out.unwrap_or_else(|error| refuse(api, request, &error))

@@ -47,6 +47,7 @@ use crate::api::prefer::Prefer;
 use crate::auth::{PERSONAL, Scope, Scopes, TokenError, Verifier, bearer};
 use crate::ids::{self, TenantId, UserId};
 use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
+use crate::service::audit::Whence;
 use crate::service::{self, Ctx, Metadata, Service, Wanted, limits};
 
 /// Bytes of a refused body that are read all the same.
@@ -85,6 +86,7 @@ struct Call {
     prefer: Prefer,
     /// The level of metadata that `Accept` asks for; `None` where it takes no JSON.
     accepted: Option<Metadata>,
+    whence: Whence,
 }
 
 /// Answers a request: below one of the API's roots from here, packed where the client takes that and it
@@ -112,7 +114,10 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     if below.is_none() && upload::session(parts.uri.path()).is_none() {
         return None;
     }
-    let request_id = api.service.clock().id().hyphenated().to_string();
+    let id = api.service.clock().id();
+    let client = api.origins.client(&parts.headers, &parts.extensions);
+    let whence = Whence { request: Some(id), client };
+    let request_id = id.hyphenated().to_string();
     let sent = parts.headers.get("client-request-id").and_then(|it| it.to_str().ok());
     let client_request_id = client_id(sent, &request_id).to_owned();
     let origin = api.origins.of(&parts);
@@ -120,9 +125,9 @@ async fn handle(api: Arc<Api>, request: Request<Body>) -> Option<Response> {
     let mut body = body;
     let carried_out = match below {
         Some((version, path)) => {
-            carry_out(&api, format!("{origin}/{version}"), path, parts, &mut body).await
+            carry_out(&api, format!("{origin}/{version}"), path, parts, &mut body, whence).await
         }
-        None => upload::answer(&api, &origin, &parts, &mut body).await,
+        None => upload::answer(&api, &origin, &parts, &mut body, whence).await,
     };
     let all_read = drain(body).await;
     let mut response = match carried_out {
@@ -236,6 +241,7 @@ async fn carry_out(
     path: String,
     parts: Parts,
     body: &mut Body,
+    whence: Whence,
 ) -> Result<Response, Error> {
     if parts.uri.path_and_query().is_some_and(|it| it.as_str().len() > limits::URL_BYTES_MAX) {
         return Err(Error::UrlTooLong(limits::URL_BYTES_MAX));
@@ -258,9 +264,9 @@ async fn carry_out(
         }
         _ => {}
     }
-    let caller = authenticate(api, &parts).await?;
+    let caller = authenticate(api, &parts, whence).await?;
     if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
-        return batch::answer(api, &root, &parts, body).await;
+        return batch::answer(api, &root, &parts, body, whence).await;
     }
     // Graph says in /beta how much is left.
     let left = api.throttle.count(&caller)?.filter(|_| root.ends_with("/beta"));
@@ -277,7 +283,7 @@ async fn carry_out(
     if let Some(batch::Share(of)) = parts.extensions.get() {
         ctx.share_answer(*of);
     }
-    let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted };
+    let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted, whence };
     let mut answered = if row.method == Method::GET {
         read::answer(call).await
     } else {
@@ -310,7 +316,7 @@ fn if_match(headers: &HeaderMap) -> Vec<String> {
     tags.into_iter().map(|it| format!("W/{}", lists::opaque(it))).collect()
 }
 
-async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
+async fn authenticate(api: &Api, parts: &Parts, whence: Whence) -> Result<Caller, Error> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let token = header.and_then(bearer).ok_or(TokenError::Missing)?;
     let now = api.service.clock().unix_seconds();
@@ -329,7 +335,7 @@ async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Error> {
         return Err(Error::UnknownTenant(tenant.to_string()));
     }
     let user = match (&verified.person, verified.is_app) {
-        (Some(person), _) => Some(api.service.known_as(tenant, person).await?),
+        (Some(person), _) => Some(api.service.known_as(tenant, person, whence).await?),
         (None, true) => None,
         (None, false) => Some(UserId(verified.subject)),
     };

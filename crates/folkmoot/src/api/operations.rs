@@ -7,6 +7,8 @@
 //! A row's shape is the path as it was bound, written from the last entity that it goes through:
 //! `group/conversations` stands for `/groups/{id}/conversations`, `/me/joinedTeams/{id}/conversations`
 //! and every other way to the same place. `{}` is a key. `/$count` is read as its collection is.
+//!
+//! Long because it is one table.
 
 use http::{Method, StatusCode};
 use odata::bind::{Path, Step};
@@ -155,6 +157,15 @@ macro_rules! operations {
             $(#[doc = concat!(stringify!($method), " ", $shape)] $operation,)*
         }
 
+        impl Operation {
+            /// Its name, as the audit has it.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Operation::$operation => stringify!($operation),)*
+                }
+            }
+        }
+
         /// The table.
         pub(crate) static OPERATIONS: &[Row] = &[
             $(Row {
@@ -260,6 +271,7 @@ const MEMBER_OF_APP: Scopes = any(&[
     DirectoryReadAll,
     DirectoryReadWriteAll,
 ]);
+const AUDIT: Scopes = any(&[AuditLogReadAll, GroupReadWriteAll]);
 const TEAMS: Scopes = any(&[TeamReadBasicAll, GroupReadAll, GroupReadWriteAll]);
 
 operations! {
@@ -298,6 +310,8 @@ operations! {
     AddRejectedSender: POST "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
     RemoveRejectedSender: DELETE "group/rejectedSenders/{}/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
     RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
+    ListAudit: GET "group/folkmoot.audit", AUDIT, AUDIT, Owner, NotOffered, Page;
+    GetAuditEntry: GET "auditEntry", AUDIT, AUDIT, Owner, NotOffered, Entity;
     GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Anybody, Served, Page;
 
     GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Anybody, Served, Entity;
@@ -544,10 +558,10 @@ were not there.
 - *owners*: of the group. *joiners*: who adds themself, to a public group. *leavers*: who takes themself off; the last owner \
 cannot.
 
-**Answer**: the status where all goes well and nothing is preferred.
+**Answer**: the status where all goes well and nothing is preferred. **Name**: what the audit calls it ([audit.md](audit.md)).
 
-| method | shape | delegated scopes | application roles | real Graph | who | answer |
-| --- | --- | --- | --- | --- | --- | --- |
+| method | shape | delegated scopes | application roles | real Graph | who | answer | name |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
     /// `docs/operations.md`, as the table says it.
@@ -569,10 +583,11 @@ cannot.
             let answer = row.success.statuses().first().map_or(400, StatusCode::as_u16);
             let _ = writeln!(
                 out,
-                "| {} | `{}` | {delegated} | {application} | {graph} | {} | {answer} |",
+                "| {} | `{}` | {delegated} | {application} | {graph} | {} | {answer} | {} |",
                 row.method,
                 row.shape,
-                row.who.words()
+                row.who.words(),
+                row.operation.name()
             );
         }
         out

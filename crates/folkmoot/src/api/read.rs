@@ -23,7 +23,7 @@ use crate::service::{Ctx, Metadata, limits};
 const READ_BYTES: usize = 64 * 1024;
 
 pub(super) async fn answer(call: Call) -> Result<Response, Error> {
-    let Call { mut ctx, row, path, self_path, parts, prefer, accepted } = call;
+    let Call { mut ctx, row, path, self_path, parts, prefer, accepted, .. } = call;
     let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
     let answered = if path.is_single() { Answered::Entity } else { Answered::Page };
     let dress = Dress { sent: &parts.headers, prefer, answered };

@@ -3,7 +3,7 @@
 //! **Invariant:** links begin with the canonical root (`/v1.0`, `/beta`), whatever the address was;
 //! forwarded headers are believed from the named proxy alone.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use axum::body::Body;
@@ -49,7 +49,7 @@ pub(super) fn below(path: &str) -> Option<Below<'_>> {
 pub(crate) struct Origins {
     /// `--public-url`, without a trailing slash.
     pub(crate) public: Option<String>,
-    /// `--trust-proxy`: whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    /// `--trust-proxy`: whose `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-For` are believed.
     pub(crate) proxy: Option<IpAddr>,
 }
 
@@ -85,11 +85,29 @@ impl Origins {
         }
     }
 
+    /// The address of the client: of whoever is connected or, where that is the named proxy, of whom it
+    /// says that it was connected to. What stands before that in `X-Forwarded-For`, anybody may have written.
+    pub(crate) fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        let Peer(peer) = extensions.get::<Peer>()?;
+        let mut lists = headers.get_all("x-forwarded-for").iter();
+        let last = lists.next_back().filter(|_| self.is_proxied(extensions));
+        let last = last.and_then(|it| it.to_str().ok()).and_then(|it| it.rsplit(',').next());
+        Some(last.and_then(address).unwrap_or(peer.ip()).to_canonical())
+    }
+
     /// Whether the named proxy asks.
     fn is_proxied(&self, extensions: &Extensions) -> bool {
         let peer = extensions.get::<Peer>();
         peer.is_some_and(|Peer(peer)| self.proxy == Some(peer.ip().to_canonical()))
     }
+}
+
+/// An address as proxies write it: in brackets or not, with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let with_port = || text.parse().map(|it: SocketAddr| it.ip());
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().or_else(|_| with_port()).ok()
 }
 
 /// Whether a Host header can stand in a link as it is.

@@ -14,6 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::api::error::Error;
 use crate::api::{Api, empty, json, preflight, write};
+use crate::service::audit::Whence;
 use crate::service::uploads::{self, Part, Progress, Taken};
 
 /// Two segments: the Graph client for JavaScript takes the first one for a version.
@@ -30,6 +31,7 @@ pub(super) async fn answer(
     origin: &str,
     parts: &Parts,
     body: &mut Body,
+    whence: Whence,
 ) -> Result<Response, Error> {
     let allowed = [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS];
     match parts.method {
@@ -37,7 +39,7 @@ pub(super) async fn answer(
         _ if allowed.contains(&parts.method) => {}
         _ => return Err(Error::Method { method: parts.method.clone(), allowed: allowed.to_vec() }),
     }
-    let service = &api.service;
+    let service = &api.service.acting(whence.anonymous("UploadAttachment"));
     let id = session(parts.uri.path()).unwrap_or_default();
     let session = uploads::find(service, id, &token(parts)).await?;
     match parts.method {

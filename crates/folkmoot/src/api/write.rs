@@ -30,9 +30,10 @@ use crate::service::{
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
-    let Call { mut ctx, row, path, parts, prefer, accepted, .. } = call;
+    let Call { mut ctx, row, path, parts, prefer, accepted, whence, .. } = call;
     let (metadata, id) = options(&parts, row, accepted)?;
     ctx.set_metadata(metadata);
+    ctx.acts(row.operation.name(), whence);
     let path = with_ids(&ctx, path).await?;
     let (ctx, answer) = (&ctx, As { metadata, prefer, types: OnceLock::new() });
     match carry_out(ctx, row.operation, path.clone(), &parts, body, (id, answer)).await {
@@ -222,6 +223,8 @@ async fn carry_out(
         | Op::GetInReplyTo
         | Op::ListPostHistory
         | Op::GetPostVersion
+        | Op::ListAudit
+        | Op::GetAuditEntry
         | Op::ListExtensions
         | Op::GetExtension
         | Op::ListSingleValueProperties

@@ -40,6 +40,7 @@ scopes! {
     UserReadAll = "User.Read.All";
     UserReadWriteAll = "User.ReadWrite.All";
     TeamReadBasicAll = "Team.ReadBasic.All";
+    AuditLogReadAll = "AuditLog.Read.All";
     FolkmootImportAll = "Folkmoot.Import.All";
 }
 

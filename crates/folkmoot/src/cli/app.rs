@@ -70,6 +70,16 @@ pub(crate) enum Wanted {
     },
 }
 
+impl Wanted {
+    /// What the audit calls it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Wanted::Add { .. } => "folkmoot app add",
+            Wanted::List { .. } => "folkmoot app list",
+        }
+    }
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let (common, wanted) = match command {
         Command::Add(it) => {

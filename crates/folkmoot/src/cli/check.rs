@@ -44,7 +44,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if !store::check::is_there(&settings) {
         bail!("there is no store in {}", settings.folder.display());
     }
-    let store = Store::open(&settings, &Clock::System).await.context("cannot open the store")?;
+    let store = Store::open(&settings, &Arc::new(Clock::System)).await;
+    let store = store.context("cannot open the store")?;
     let step = Arc::new(Mutex::new(""));
     tokio::spawn(say_steps(step.clone()));
     let report = store

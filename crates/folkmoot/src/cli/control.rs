@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{app, group, token, user};
+use crate::cli::{app, audit, group, token, user};
 use crate::config::Config;
 use crate::server::Server;
 
+/// By which ways commands come: over the socket, or where no server runs, to the data folder itself.
+const SOCKET: &str = "control.sock";
+const FOLDER: &str = "data folder";
 /// A request over the socket is no longer than this.
 const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -34,16 +37,34 @@ pub(crate) enum Request {
     KeyRotate,
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
+    /// `folkmoot audit export`
+    Audit(audit::Wanted),
 }
 
-/// Carries out a request; what to print.
-pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Result<String> {
+impl Request {
+    /// What the audit calls it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Request::Token(_) => "folkmoot token",
+            Request::App(wanted) => wanted.name(),
+            Request::User(wanted) => wanted.name(),
+            Request::KeyRotate => "folkmoot key rotate",
+            Request::GroupAdd(_) => "folkmoot group add",
+            Request::Audit(_) => "folkmoot audit export",
+        }
+    }
+}
+
+/// Carries out a request that came by `way`; what to print.
+async fn carry_out(server: &Server, request: Request, way: &str) -> anyhow::Result<String> {
+    let server = &server.for_command(request.name(), way);
     match request {
         Request::Token(wanted) => token::mint(server, wanted).await,
         Request::App(wanted) => app::carry_out(server, wanted).await,
         Request::User(wanted) => user::carry_out(server, wanted).await,
         Request::KeyRotate => server.rotate_key().await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
+        Request::Audit(wanted) => audit::carry_out(server, wanted).await,
     }
 }
 
@@ -71,14 +92,32 @@ pub(crate) fn lock(data: &Path) -> anyhow::Result<Option<File>> {
 
 /// Carries out a request on the data of `config`, and prints its answer.
 pub(crate) async fn ask(config: &Config, request: Request) -> anyhow::Result<()> {
-    let answer = match lock(&config.data)? {
-        Some(_lock) => {
-            let server = Server::open(config).await?;
-            carry_out(&server, request).await?
-        }
-        None => ask_server(&config.data, &request).await?,
-    };
+    let answer = Answerer::find(config).await?.ask(request).await?;
     crate::cli::print(&answer)
+}
+
+/// Who carries out requests: this process, while the data is its own, or the running server.
+pub(crate) enum Answerer {
+    Here { server: Box<Server>, _lock: File },
+    There(PathBuf),
+}
+
+impl Answerer {
+    /// The one for the data of `config`.
+    pub(crate) async fn find(config: &Config) -> anyhow::Result<Answerer> {
+        Ok(match lock(&config.data)? {
+            Some(_lock) => Answerer::Here { server: Box::new(Server::open(config).await?), _lock },
+            None => Answerer::There(config.data.clone()),
+        })
+    }
+
+    /// The answer to a request.
+    pub(crate) async fn ask(&self, request: Request) -> anyhow::Result<String> {
+        match self {
+            Answerer::Here { server, .. } => carry_out(server, request, FOLDER).await,
+            Answerer::There(data) => ask_server(data, &request).await,
+        }
+    }
 }
 
 async fn ask_server(data: &Path, request: &Request) -> anyhow::Result<String> {
@@ -131,7 +170,9 @@ async fn answer(stream: UnixStream, server: &Server) -> anyhow::Result<()> {
     let mut line = String::new();
     BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
     let done = match serde_json::from_str(&line) {
-        Ok(request) => carry_out(server, request).await.map_err(|error| format!("{error:#}")),
+        Ok(request) => {
+            carry_out(server, request, SOCKET).await.map_err(|error| format!("{error:#}"))
+        }
         Err(error) => Err(format!("a request of another version of this program: {error}")),
     };
     write.write_all(&serde_json::to_vec(&done)?).await?;

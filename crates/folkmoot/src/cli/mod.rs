@@ -4,6 +4,7 @@
 //! 0 for done, 1 for failed, 2 for wrong usage.
 
 mod app;
+mod audit;
 mod check;
 mod control;
 mod group;
@@ -42,6 +43,9 @@ enum Command {
     /// Manage people's accounts
     #[command(subcommand)]
     User(user::Command),
+    /// Read who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Prove that the store is sound, or print what is not
     Check(check::Args),
 }
@@ -61,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
             Command::Group(command) => group::run(command).await,
             Command::Key(command) => key::run(command).await,
             Command::User(command) => user::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Check(args) => check::run(args).await,
         }
     });

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// The origin that links in answers begin with, such as https://talk.example.org
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The proxy whose X-Forwarded-Proto and X-Forwarded-Host are believed
+    /// The proxy whose X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For are believed
     #[arg(long, value_name = "IP")]
     trust_proxy: Option<IpAddr>,
 }
@@ -125,7 +125,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     control::listen(&config.data, server.clone())?;
-    tokio::spawn(tidy_up(server.clone()));
+    let audit_days = config.audit_keep_days.unwrap_or(limits::AUDIT_KEPT_DAYS);
+    tokio::spawn(tidy_up(server.clone(), audit_days));
     server.verifier.others().warm_up();
     let service = Service::new(server.store.clone(), server.clock.clone());
     let consumers = tokio::spawn(consumers::run(service, server.clock.id(), stop.clone()));
@@ -171,8 +172,9 @@ fn bounds(config: &Config) -> anyhow::Result<Bounds> {
     })
 }
 
-/// Removes what nothing refers to any more, at the start and every hour.
-async fn tidy_up(server: Arc<Server>) {
+/// Removes what nothing refers to any more, and of the audit what is older than so many days (0: nothing),
+/// at the start and every hour.
+async fn tidy_up(server: Arc<Server>, audit_days: u32) {
     let service = Service::new(server.store.clone(), server.clock.clone());
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
@@ -186,6 +188,15 @@ async fn tidy_up(server: Arc<Server>) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "forgot what the feed said long ago"),
             Err(error) => tracing::warn!(%error, "the feed was not shortened"),
+        }
+        let forgotten = match audit_days {
+            0 => Ok(0),
+            days => service.forget_audit(days).await,
+        };
+        match forgotten {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "forgot what the audit said long ago"),
+            Err(error) => tracing::warn!(%error, "the audit was not shortened"),
         }
         if let Err(error) = service.forget_sign_ins().await {
             tracing::warn!(%error, "sign-ins that have expired were not forgotten");
@@ -274,12 +285,18 @@ async fn say_how(server: &Server, url: &str, ca: Option<&Path>) -> anyhow::Resul
     Ok(())
 }
 
+/// Logs what `FOLKMOOT_LOG` asks for. What libraries say below `info` is left out whatever it asks for: some
+/// of them write there what goes over a connection, or what a statement is given.
 fn log_to_stderr() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("FOLKMOOT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    use tracing::Level;
+    use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+    use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    use tracing_subscriber::{EnvFilter, fmt, registry};
+    let asked = EnvFilter::try_from_env("FOLKMOOT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_ours = |target: &str| target.split("::").next() == Some("folkmoot");
+    let known = filter_fn(move |it| *it.level() <= Level::INFO || is_ours(it.target()));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    registry().with(lines.with_filter(asked.and(known))).init();
 }

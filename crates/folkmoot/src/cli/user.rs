@@ -76,6 +76,19 @@ enum Action {
     Disable { name: String, disabled: bool },
 }
 
+impl Wanted {
+    /// What the audit calls it.
+    pub(super) const fn name(&self) -> &'static str {
+        match &self.action {
+            Action::Add { .. } => "folkmoot user add",
+            Action::Link { .. } => "folkmoot user link",
+            Action::List => "folkmoot user list",
+            Action::Disable { disabled: true, .. } => "folkmoot user disable",
+            Action::Disable { disabled: false, .. } => "folkmoot user enable",
+        }
+    }
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let (place, action) = match command {
         Command::Add { who, display_name } => {

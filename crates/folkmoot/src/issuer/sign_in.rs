@@ -19,6 +19,7 @@ use crate::auth::{
     new_secret,
 };
 use crate::service::apps::{App, Refusal};
+use crate::service::audit::Whence;
 use crate::service::grants::{Asked, granted_scopes};
 use crate::service::sign_in::{NotSignedIn, SESSION_SECONDS, SignedIn};
 
@@ -215,7 +216,9 @@ pub(super) async fn sign_in(State(it): State<Arc<Issuer>>, parts: Parts, body: S
     let code = fields.get("code").unwrap_or_default().trim();
     let code = code.split_once("code=").map_or(code, |(_, it)| it).split('&').next();
     let name = fields.get("name").map(|it| it.trim().to_owned());
-    let signed_in = it.service.sign_in_by_link(code.unwrap_or_default(), name).await;
+    let client = it.origins.client(&parts.headers, &parts.extensions);
+    let act = Whence { request: None, client }.anonymous("SignIn");
+    let signed_in = it.service.acting(act).sign_in_by_link(code.unwrap_or_default(), name).await;
     let next = fields.get("next").filter(|it| is_own(it)).map(str::to_owned);
     match signed_in {
         Ok(session) => {

@@ -8,7 +8,8 @@ use odata::edm::{Action, Navigation, Property, Published};
 use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, json, text};
 use super::{
-    CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, POST, Source, THREAD, USER, entity,
+    AUDIT_ENTRY, CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, POST, Source, THREAD, USER,
+    entity,
 };
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
@@ -41,6 +42,9 @@ const FAVORITE: Source = Source::PerCaller(
 
 /// The way to all posts of a group, newest first.
 const MESSAGES: &str = "folkmoot.messages";
+
+/// The way to what was done in a group, newest first: owners alone may go it.
+pub(crate) const AUDIT: &str = "folkmoot.audit";
 
 /// The properties and navigations that a group's mailbox has: a group without one does not have them.
 pub(crate) const MAILBOX: [&str; 12] = [
@@ -120,6 +124,8 @@ entity! {
         Navigation::many("conversations", || &CONVERSATION.edm) => IN_GROUP;
         Navigation::many("threads", || &THREAD.edm) => IN_GROUP;
         Navigation::many(MESSAGES, || &POST.edm).published(Published::Never).reversed() => IN_GROUP;
+        Navigation::many(AUDIT, || &AUDIT_ENTRY.edm).published(Published::Never).not_expandable()
+            => IN_GROUP;
         Navigation::many("members", || &USER.edm).referenced().declared("directoryObject")
             => Link::Through { table: "group_members", from: "group_id", to: "user_id" };
         Navigation::many("owners", || &USER.edm).referenced().declared("directoryObject")

@@ -7,6 +7,7 @@
 //! To add a property: one line in the entity's file, one migration.
 
 mod attachment;
+mod audit_entry;
 mod conversation;
 mod directory_object;
 mod extended_property;
@@ -20,11 +21,12 @@ mod thread;
 mod user;
 
 pub(crate) use attachment::ATTACHMENT;
+pub(crate) use audit_entry::AUDIT_ENTRY;
 pub(crate) use conversation::CONVERSATION;
 pub(crate) use directory_object::DIRECTORY_OBJECT;
 pub(crate) use extended_property::{MULTI_VALUE_PROPERTY, SINGLE_VALUE_PROPERTY};
 pub(crate) use extension::EXTENSION;
-pub(crate) use group::{GROUP, MAILBOX};
+pub(crate) use group::{AUDIT, GROUP, MAILBOX};
 pub(crate) use mention::MENTION;
 pub(crate) use post::{HISTORY, POST};
 pub(crate) use post_version::POST_VERSION;
@@ -194,7 +196,7 @@ pub(crate) const fn published(named: &[Published]) -> Published {
 }
 
 /// All entities.
-static ENTITIES: [&Entity; 12] = [
+static ENTITIES: [&Entity; 13] = [
     &DIRECTORY_OBJECT,
     &GROUP,
     &USER,
@@ -207,6 +209,7 @@ static ENTITIES: [&Entity; 12] = [
     &MULTI_VALUE_PROPERTY,
     &MENTION,
     &POST_VERSION,
+    &AUDIT_ENTRY,
 ];
 
 /// The entity that `edm` is the protocol's side of.
@@ -263,6 +266,7 @@ const SERVICE: Model = Model {
         &MULTI_VALUE_PROPERTY.edm,
         &MENTION.edm,
         &POST_VERSION.edm,
+        &AUDIT_ENTRY.edm,
     ],
     complexes: &[
         &shared::EMAIL_ADDRESS,

@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::ids;
+use crate::model::AUDIT;
 use crate::service::{Ctx, Wanted, read};
 
 /// The numbers of a group and its tenant, which rise with each change of theirs.
@@ -65,7 +66,8 @@ impl Question {
     pub(crate) fn of(ctx: &Ctx, path: &Path, address: &str) -> Option<Question> {
         let Some(Step::Key(text)) = path.steps.first() else { return None };
         let leaves = path.steps.iter().any(|step| match step {
-            Step::Navigation(navigation) => leaves(navigation),
+            // Not all that adds to the audit, or takes of it, is told of by the feed.
+            Step::Navigation(navigation) => leaves(navigation) || navigation.name == AUDIT,
             Step::Value => true,
             _ => false,
         });

@@ -11,6 +11,7 @@ use crate::service::draft::at_most;
 use crate::service::{Error, Service, limits};
 use crate::store;
 use crate::store::apps;
+use crate::store::audit::Deed;
 
 pub(crate) use crate::store::apps::App;
 
@@ -71,6 +72,7 @@ impl Service {
             .write(tenant.0, app, move |tx, app| {
                 Box::pin(async move {
                     tx.unshown();
+                    tx.done(Deed::in_tenant(tenant, "created", "application", Some(app.id)));
                     apps::insert(tx, app, now).await.map_err(|error| match error {
                         store::Error::Duplicate("apps_name_key") => Error::Taken("name"),
                         other => other.into(),

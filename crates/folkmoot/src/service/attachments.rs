@@ -165,7 +165,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, record: Record) -> Result<Crea
             let there = uploads::attachments_to_be(tx, group, post.id, now).await?;
             posts::room_for_one(there, "attachments")?;
             attachments::insert(tx, group, post.id, attachment, now).await?;
-            posts::after(tx, ctx, &at.access, &post, Touched::Attachments).await?;
+            posts::after(tx, ctx, &at.access, &post, Touched::Attachment(attachment.id.0)).await?;
             let key = (attachment.id.0, &attachment.id.to_string()[..]);
             read::created(tx, ctx, at, key, None).await
         })
@@ -183,7 +183,7 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 posts::may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 attachments::delete(tx, at.group()?.id, at.id()?).await?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Attachments).await
+                posts::after(tx, ctx, &at.access, &post, Touched::Attachment(at.id()?)).await
             })
         })
         .await

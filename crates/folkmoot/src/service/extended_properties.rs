@@ -111,7 +111,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                         other => other.into(),
                     },
                 )?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child(property.id)).await?;
                 let key = (property.id, &property.name[..]);
                 read::created(tx, ctx, at, key, type_sent.as_deref()).await
             })
@@ -131,7 +131,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 posts::may_change(tx, &at.access, &post).await?;
                 resolve::check_if_match(tx, ctx, &at).await?;
                 post_children::set_property(tx, at.group()?.id, at.id()?, value).await?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child(at.id()?)).await?;
                 read::changed(tx, ctx, at, None).await
             })
         })

@@ -134,7 +134,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let post = posts::on_post(tx, &at).await?;
                 at.access.may_post()?;
                 insert(tx, &at, post.id, extension).await?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child(extension.id)).await?;
                 let key = (extension.id, &extension.name[..]);
                 read::created(tx, ctx, at, key, None).await
             })
@@ -164,7 +164,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 }
                 let properties = object("", with_types(draft::merged(&there, sent)))?;
                 post_children::set_extension(tx, group, id, &properties).await?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child(id)).await?;
                 read::changed(tx, ctx, at, None).await
             })
         })

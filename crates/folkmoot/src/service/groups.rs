@@ -258,7 +258,15 @@ pub(super) fn changed(
     entity: uuid::Uuid,
 ) {
     let place = Place::Tenant { tenant: maker.tenant, group: Some(group) };
-    tx.changed(Change { place, at: maker.now, actor: maker.actor.clone(), kind, op, entity });
+    tx.changed(Change {
+        place,
+        at: maker.now,
+        actor: maker.actor.clone(),
+        kind,
+        op,
+        entity,
+        part: None,
+    });
 }
 
 /// Removes a group; it is kept, unseen, for as long as retention says.

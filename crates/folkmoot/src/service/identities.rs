@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use crate::auth::Person;
 use crate::ids::{self, GroupId, TenantId, UserId};
+use crate::service::audit::{Act, By, Whence};
 use crate::service::groups::{Maker, changed};
 use crate::service::{Error, Service, limits, members, users};
 use crate::store::feed::{Actor, Kind, Op};
@@ -36,7 +37,12 @@ impl Seen {
 impl Service {
     /// The user of this tenant whom an issuer knows so: made if this is the first that is heard of
     /// them, changed if a token says something new.
-    pub(crate) async fn known_as(&self, tenant: TenantId, it: &Person) -> Result<UserId, Error> {
+    pub(crate) async fn known_as(
+        &self,
+        tenant: TenantId,
+        it: &Person,
+        whence: Whence,
+    ) -> Result<UserId, Error> {
         let now = self.clock.unix_seconds();
         // A clock that is ahead must not keep later tokens from being the newer ones.
         let person = Person { issued_at: it.issued_at.min(now), ..it.clone() };
@@ -52,7 +58,10 @@ impl Service {
         });
         let user = match known.await? {
             Told { user: Some(user), news: None } => user.id,
-            _ => self.take_in(tenant, &person).await?,
+            _ => {
+                let act = Act { tenant, by: By::Issuer, ..whence.anonymous("TakeInUser") };
+                self.acting(act).take_in(tenant, &person).await?
+            }
         };
         self.seen.0.insert(key, (user, person.issued_at));
         Ok(user)

@@ -5,6 +5,7 @@
 
 use crate::auth::SigningKey;
 use crate::service::Service;
+use crate::store::audit::Deed;
 use crate::store::{self, Key, Purpose};
 
 /// How long tokens are good whose key is not told how long: those that are good for longer are
@@ -47,11 +48,13 @@ impl Service {
         let made = SigningKey::generate();
         let (kid, secret) =
             made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
-        let now = self.now_ticks();
+        let (now, tenant) = (self.now_ticks(), self.store.act().tenant);
         self.store
             .write(uuid::Uuid::nil(), Key { kid: kid.clone(), secret }, move |tx, key| {
                 Box::pin(async move {
                     tx.unshown();
+                    let deed = Deed::in_tenant(tenant, "created", "signingKey", None);
+                    tx.done(Deed { detail: Some(key.kid.clone()), ..deed });
                     let until = now + UNTOLD_SECONDS * SECOND;
                     key.replace(tx, Purpose::Tokens, now, until).await
                 })

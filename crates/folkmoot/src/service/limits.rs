@@ -82,6 +82,11 @@ pub(crate) const REDIRECTS_MAX: usize = 100;
 /// Characters of one of them.
 pub(crate) const REDIRECT_CHARS_MAX: usize = 2_000;
 
+/// Days that the audit is kept where nothing is set.
+pub(crate) const AUDIT_KEPT_DAYS: u32 = 365;
+/// Rows of it that one portion of an export has.
+pub(crate) const AUDIT_EXPORT_ROWS: usize = 1_000;
+
 /// Sizes of pages.
 pub(crate) const PAGES: PageSizes = PageSizes { default: 20, max: 1_000 };
 /// `$skip` at most: further on, pages go by `$skiptoken`.

@@ -79,7 +79,7 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let by = posts::sender(group);
                 let (by, now) = ((&by.name[..], &by.address[..]), ctx.now().ticks);
                 post_children::insert_mention(tx, group.id, post.id, mention, by, now).await?;
-                posts::after(tx, ctx, &at.access, &post, Touched::Child).await?;
+                posts::after(tx, ctx, &at.access, &post, Touched::Child(mention.id)).await?;
                 let key = (mention.id, &mention.id.hyphenated().to_string()[..]);
                 read::created(tx, ctx, at, key, type_sent.as_deref()).await
             })

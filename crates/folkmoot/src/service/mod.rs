@@ -6,6 +6,7 @@
 pub(crate) mod answers;
 pub(crate) mod apps;
 pub(crate) mod attachments;
+pub(crate) mod audit;
 #[cfg(test)]
 mod collector_tests;
 pub(crate) mod consumers;

@@ -160,10 +160,21 @@ pub(super) fn told(
     tx: &mut Tx,
     ctx: &Ctx,
     (group, conversation, thread): (GroupId, ConversationId, ThreadId),
+    what: (Kind, Op, Uuid),
+) {
+    told_of_part(tx, ctx, (group, conversation, thread), what, None);
+}
+
+/// The same of a part of it.
+fn told_of_part(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    (group, conversation, thread): (GroupId, ConversationId, ThreadId),
     (kind, op, entity): (Kind, Op, Uuid),
+    part: Option<Uuid>,
 ) {
     let place = Place::Group { group, conversation: Some(conversation), thread: Some(thread) };
-    tx.changed(Change { place, at: ctx.now().ticks, actor: ctx.actor(), kind, op, entity });
+    tx.changed(Change { place, at: ctx.now().ticks, actor: ctx.actor(), kind, op, entity, part });
 }
 
 /// Stores a post and tells the feed; the summaries are the caller's.
@@ -346,10 +357,10 @@ pub(super) fn room_for_one(there: usize, what: &str) -> Result<(), Error> {
 /// What of a post has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touched {
-    /// What hangs on it, and nothing that its thread shows.
-    Child,
-    /// What is attached to it.
-    Attachments,
+    /// What hangs on it, by its id, and nothing that its thread shows.
+    Child(Uuid),
+    /// What is attached to it, by its id.
+    Attachment(Uuid),
     /// What it says.
     Body,
 }
@@ -369,8 +380,12 @@ pub(super) async fn after(
         posts::touch(tx, group, post.id, ctx.now().ticks).await?;
     }
     let home = (group, post.conversation, post.thread);
-    told(tx, ctx, home, (Kind::Post, Op::Updated, post.id.0));
-    if touched == Touched::Child {
+    let part = match touched {
+        Touched::Child(id) | Touched::Attachment(id) => Some(id),
+        Touched::Body => None,
+    };
+    told_of_part(tx, ctx, home, (Kind::Post, Op::Updated, post.id.0), part);
+    if let Touched::Child(_) = touched {
         return Ok(());
     }
     let thread = threads::find(tx, group, post.thread).await?.ok_or(Error::ItemNotFound)?;
@@ -510,7 +525,7 @@ pub(crate) async fn delete_child(ctx: &Ctx, path: Path) -> Result<(), Error> {
                 }
                 resolve::check_if_match(tx, ctx, &at).await?;
                 post_children::delete(tx, table, at.group()?.id, at.id()?).await?;
-                after(tx, ctx, &at.access, &post, Touched::Child).await
+                after(tx, ctx, &at.access, &post, Touched::Child(at.id()?)).await
             })
         })
         .await
@@ -554,7 +569,8 @@ pub(crate) async fn forward(
                 let forward = NewForward { id, post: post.id, comment, to, author, app };
                 post_children::insert_forward(tx, group, &forward, now).await?;
                 let home = (group, post.conversation, post.thread);
-                told(tx, ctx, home, (Kind::Forward, Op::Created, id));
+                let forward = (Kind::Forward, Op::Created, id);
+                told_of_part(tx, ctx, home, forward, Some(post.id.0));
                 Ok(())
             })
         })

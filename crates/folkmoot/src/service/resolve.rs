@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId};
-use crate::model::{Entity, HISTORY, MAILBOX, Source, context_of, entity_of};
+use crate::model::{AUDIT, Entity, HISTORY, MAILBOX, Source, context_of, entity_of};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -227,7 +227,7 @@ async fn follow(
     if target.in_group {
         at.access.may_read()?;
     }
-    if navigation.name == HISTORY {
+    if [AUDIT, HISTORY].contains(&navigation.name) {
         at.access.may_manage()?;
     }
     // A group was looked up for the caller's access, and /me is there while its user is.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::access::Denied;
 use crate::ids::{self, GroupId};
 use crate::service::resolve::{self, Target};
-use crate::service::{Ctx, Error, groups, limits, members, references};
-use crate::store::feed::{Kind, Op};
+use crate::service::{Ctx, Error, limits, members, references};
+use crate::store::feed::{Change, Kind, Op, Place};
 use crate::store::{self, Tx, senders};
 
 const ACCEPTED: &str = "acceptedSenders";
@@ -49,7 +49,7 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
                         other => other.into(),
                     },
                 )?;
-                tell(tx, ctx, group);
+                tell(tx, ctx, group, sender);
                 Ok(())
             })
         })
@@ -73,7 +73,7 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                 if !senders::remove(tx, group, sender, list == ACCEPTED).await? {
                     return Err(Error::ResourceNotFound(sender.to_string()));
                 }
-                tell(tx, ctx, group);
+                tell(tx, ctx, group, sender);
                 Ok(())
             })
         })
@@ -98,6 +98,14 @@ fn list(at: &Target) -> Result<(GroupId, &'static str), Error> {
 }
 
 /// Who may post is a part of the group.
-fn tell(tx: &mut Tx, ctx: &Ctx, group: GroupId) {
-    groups::changed(tx, &groups::maker(ctx), group, Kind::Group, Op::Updated, group.0);
+fn tell(tx: &mut Tx, ctx: &Ctx, group: GroupId, sender: Uuid) {
+    tx.changed(Change {
+        place: Place::Tenant { tenant: ctx.caller.tenant, group: Some(group) },
+        at: ctx.now().ticks,
+        actor: ctx.actor(),
+        kind: Kind::Group,
+        op: Op::Updated,
+        entity: group.0,
+        part: Some(sender),
+    });
 }

@@ -7,6 +7,7 @@ use crate::auth::{hash_secret, new_secret};
 use crate::clock::Clock;
 use crate::ids::{TenantId, UserId};
 use crate::service::{Error, Service, users};
+use crate::store::audit::Deed;
 use crate::store::users::User;
 use crate::store::{self, Tx, grants, sign_in};
 
@@ -75,6 +76,8 @@ impl Service {
                         Some(name) => Some(users::named(tx, tenant, name).await?.id),
                         None => None,
                     };
+                    let whose = user.map(|it| it.0);
+                    tx.done(Deed::in_tenant(tenant, "issued", "signInLink", whose));
                     sign_in::add_link(tx, &hash, tenant, user, expires).await?;
                     Ok::<_, Error>(())
                 })
@@ -91,12 +94,21 @@ impl Service {
     ) -> Result<String, NotSignedIn> {
         let link = hash_secret(secret);
         let (session, hash) = self::secret()?;
-        self.store
+        let signed_in = self
+            .store
             .write(uuid::Uuid::nil(), (self.clock.clone(), name), move |tx, (clock, name)| {
                 Box::pin(use_link(tx, clock, link, hash, name.as_deref()))
             })
-            .await?;
-        Ok(session)
+            .await;
+        if let Err(NotSignedIn::Link | NotSignedIn::Disabled) = &signed_in {
+            // Of a link that nobody has made, nobody is known: what anybody may send is no row.
+            let whose =
+                self.store.read(link, |tx, link| Box::pin(sign_in::link_of(tx, link))).await?;
+            if let Some((tenant, user)) = whose {
+                self.sign_in_refused(tenant, user).await?;
+            }
+        }
+        signed_in.map(|()| session)
     }
 
     /// Who has the session with this secret.
@@ -164,6 +176,8 @@ async fn use_link(
         return Err(NotSignedIn::Disabled);
     }
     begin_session(tx, session, user.id, now).await?;
+    let deed = Deed::in_tenant(tenant, "signedIn", "user", Some(user.id.0));
+    tx.done(Deed { user: Some(user.id), ..deed });
     Ok(())
 }
 

@@ -281,7 +281,15 @@ pub(super) fn changed(
         Some(thread) => (Kind::Thread, thread.0),
         None => (Kind::Conversation, conversation.0),
     };
-    tx.changed(Change { place, at: ctx.now().ticks, actor: ctx.actor(), kind, op, entity });
+    tx.changed(Change {
+        place,
+        at: ctx.now().ticks,
+        actor: ctx.actor(),
+        kind,
+        op,
+        entity,
+        part: None,
+    });
 }
 
 /// Removes the thread that `path` leads to, and its conversation with the last one.

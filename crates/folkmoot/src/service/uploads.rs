@@ -23,7 +23,9 @@ use crate::service::posts::{self, Touched};
 use crate::service::resolve::{self, Target};
 use crate::service::{Created, Ctx, Error, Service, Wanted, limits, read};
 use crate::store::attachments::{self, Content, NewAttachment};
+use crate::store::audit::Deed;
 use crate::store::blobs::Blob;
+use crate::store::feed::Place;
 use crate::store::partial::{self, Partial};
 use crate::store::plan::{self, Parent};
 use crate::store::ranges::Ranges;
@@ -137,9 +139,20 @@ async fn open(tx: &mut Tx, ctx: &Ctx, path: &Path, wanted: &Session) -> Result<(
     let there = store::posts::find(tx, group, post).await?.ok_or(Error::ItemNotFound)?;
     posts::may_change(tx, &at.access, &there).await?;
     let session = Session { group, post, ..wanted.clone() };
-    let there = uploads::attachments_to_be(tx, group, post, ctx.now().ticks).await?;
-    posts::room_for_one(there, "attachments")?;
+    let count = uploads::attachments_to_be(tx, group, post, ctx.now().ticks).await?;
+    posts::room_for_one(count, "attachments")?;
     uploads::insert(tx, &session).await?;
+    let place =
+        Place::Group { group, conversation: Some(there.conversation), thread: Some(there.thread) };
+    tx.done(Deed {
+        place,
+        action: "created",
+        kind: "uploadSession",
+        entity: Some(session.id.0),
+        post: Some(post.0),
+        user: None,
+        detail: None,
+    });
     tx.unshown();
     Ok(())
 }
@@ -368,7 +381,9 @@ async fn store_whole(service: &Service, session: Session, root: String) -> Resul
         app: session.app.clone(),
         scopes: Scopes::default(),
     };
-    let ctx = service.ctx(caller, root, Wanted::default(), Vec::new(), false);
+    let mut ctx = service.ctx(caller, root, Wanted::default(), Vec::new(), false);
+    // Whoever knows the secret does it in the name of the one who asked for the session.
+    ctx.act(service.store.act().clone());
     let attachment = NewAttachment {
         id: AttachmentId(ctx.clock.id()),
         name: session.name.clone(),
@@ -404,7 +419,7 @@ async fn attach(
     let post = store::posts::find(tx, group, post).await?.ok_or(Error::ItemNotFound)?;
     posts::may_change(tx, &access, &post).await?;
     attachments::insert(tx, group, post.id, attachment, now).await?;
-    posts::after(tx, ctx, &access, &post, Touched::Attachments).await?;
+    posts::after(tx, ctx, &access, &post, Touched::Attachment(attachment.id.0)).await?;
     uploads::delete(tx, group, session.id).await?;
     let at = target(access, group, post.thread, post.id, attachment.id)?;
     read::answered(tx, ctx, &at, &without_content(), None).await

@@ -119,6 +119,7 @@ pub(super) fn changed(tx: &mut Tx, now: i64, tenant: TenantId, user: UserId, op:
         kind: Kind::User,
         op,
         entity: user.0,
+        part: None,
     });
 }
 

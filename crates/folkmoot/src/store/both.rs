@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a test that uses it cannot tell, and need not, which database it is on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ pub(crate) async fn on_each(queue: usize, read_deadline: Duration, test: impl As
             share: usize::MAX,
             read_deadline,
         };
-        (Store::open(&settings, &Clock::System).await.unwrap(), folder)
+        (Store::open(&settings, &Arc::new(Clock::System)).await.unwrap(), folder)
     };
     let (store, _folder) = open(None).await;
     test(store, Db::Sqlite).await;

@@ -16,7 +16,8 @@ use crate::access::{Access, Caller, GroupFacts, Sender, Visibility};
 use crate::auth::Scopes;
 use crate::ids::{GroupId, TenantId, UserId};
 use crate::model::{
-    ATTACHMENT, CONVERSATION, DIRECTORY_OBJECT, Entity, GROUP, Link, MODEL, POST, THREAD, USER,
+    ATTACHMENT, AUDIT_ENTRY, CONVERSATION, DIRECTORY_OBJECT, Entity, GROUP, Link, MODEL, POST,
+    THREAD, USER,
 };
 
 const LIMITS: Limits = Limits { depth: 8, nodes: 50, expand_depth: 3, items: 20, segments: 20 };
@@ -149,6 +150,7 @@ async fn check(store: &Store, db: Db) {
             "threads_by_conversation (group_id=? AND conversation_id=?",
         ),
         case(&POST, Some((&GROUP, "folkmoot.messages")), "", "posts_newest (group_id=?"),
+        case(&AUDIT_ENTRY, Some((&GROUP, "folkmoot.audit")), "", "PRIMARY KEY (group_id=?"),
         case(&POST, Some((&THREAD, "posts")), "", "posts_by_thread (group_id=? AND thread_id=?"),
         case(
             &ATTACHMENT,

@@ -87,6 +87,9 @@ pub(crate) struct Change {
     pub(crate) op: Op,
     /// Its id.
     pub(crate) entity: Uuid,
+    /// What of it, where that has an id of its own: an attachment of a post; of a forward, its post. The audit
+    /// alone says it.
+    pub(crate) part: Option<Uuid>,
 }
 
 impl Change {

@@ -10,6 +10,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod attachments;
+pub(crate) mod audit;
 pub(crate) mod blobs;
 #[cfg(test)]
 pub(crate) mod both;
@@ -62,16 +63,23 @@ pub(crate) use keys::{Key, Purpose};
 pub(crate) use render::etag;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::store::audit::Act;
 use crate::store::driver::{Postgres, PostgresOptions, Sqlite, SqliteOptions};
 use crate::store::share::Shares;
 
-/// An open store.
+/// An open store, in the hands of somebody: what is written through it, they do.
 pub(crate) struct Store {
+    open: Arc<Open>,
+    act: Arc<Act>,
+}
+
+struct Open {
     database: Database,
     blobs: PathBuf,
     shares: Shares,
@@ -102,8 +110,8 @@ pub(crate) struct Settings {
 }
 
 impl Store {
-    /// Opens the store, made and given its schema where it is new.
-    pub(crate) async fn open(settings: &Settings, clock: &Clock) -> Result<Store, Error> {
+    /// Opens the store, made and given its schema where it is new; it is in the server's own hands.
+    pub(crate) async fn open(settings: &Settings, clock: &Arc<Clock>) -> Result<Store, Error> {
         blobs::make_folder(&settings.folder)?;
         let blobs = settings.folder.join("blobs");
         let Settings { queue, read_deadline, .. } = *settings;
@@ -112,9 +120,9 @@ impl Store {
             Some(url) => {
                 // A command that runs again, because what was remembered is not so any more, takes
                 // ids again: with counted ones, the same requests would not get the same.
-                let remembers = !matches!(clock, Clock::Fixed { .. });
+                let remembers = !matches!(**clock, Clock::Fixed { .. });
                 let options = PostgresOptions { url: url.clone(), queue, read_deadline, remembers };
-                Database::Postgres(Postgres::open(&options, &blobs, migrate).await?)
+                Database::Postgres(Postgres::open(&options, &blobs, clock, migrate).await?)
             }
             None => {
                 let options = SqliteOptions {
@@ -124,10 +132,21 @@ impl Store {
                     queue,
                     read_deadline,
                 };
-                Database::Sqlite(Sqlite::open(&options, &blobs, migrate)?)
+                Database::Sqlite(Sqlite::open(&options, &blobs, clock, migrate)?)
             }
         };
-        Ok(Store { database, blobs, shares: Shares::new(settings.share) })
+        let open = Open { database, blobs, shares: Shares::new(settings.share) };
+        Ok(Store { open: Arc::new(open), act: Arc::new(Act::of_server()) })
+    }
+
+    /// The same store in the hands of somebody else.
+    pub(crate) fn acting(&self, act: Act) -> Arc<Store> {
+        Arc::new(Store { open: self.open.clone(), act: Arc::new(act) })
+    }
+
+    /// In whose hands it is.
+    pub(crate) fn act(&self) -> &Act {
+        &self.act
     }
 
     /// Runs a command on its input: all of it is stored, or nothing. Its answer comes when it is on
@@ -144,11 +163,11 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let _place = self.shares.take(scope)?;
-        match &self.database {
+        let _place = self.open.shares.take(scope)?;
+        match &self.open.database {
             // SQLite's one writer runs everything one after another.
-            Database::Sqlite(sqlite) => sqlite.write(input, command).await,
-            Database::Postgres(postgres) => postgres.write(scope, input, command).await,
+            Database::Sqlite(sqlite) => sqlite.write(&self.act, input, command).await,
+            Database::Postgres(postgres) => postgres.write(scope, &self.act, input, command).await,
         }
     }
 
@@ -159,15 +178,15 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.database {
-            Database::Sqlite(sqlite) => sqlite.read(input, read).await,
+        match &self.open.database {
+            Database::Sqlite(sqlite) => sqlite.read(&self.act, input, read).await,
             Database::Postgres(postgres) => postgres.read(input, read).await,
         }
     }
 
     /// Ends with the next commit of this process or, where others write too, a word of theirs.
     pub(crate) fn changed(&self) -> tokio::sync::futures::OwnedNotified {
-        match &self.database {
+        match &self.open.database {
             Database::Sqlite(sqlite) => sqlite.changed(),
             Database::Postgres(postgres) => postgres.changed(),
         }
@@ -176,7 +195,7 @@ impl Store {
     /// Two numbers that rise with each change of a group and of a tenant: what was read after they
     /// were taken is true for as long as they stand.
     pub(crate) async fn stamps(&self, group: Uuid, tenant: Uuid) -> Result<(u64, u64), Error> {
-        match &self.database {
+        match &self.open.database {
             Database::Sqlite(sqlite) => {
                 let stamps = sqlite.stamps();
                 Ok((stamps.of(group), stamps.of(tenant)))
@@ -188,6 +207,6 @@ impl Store {
 
     /// The folder of blobs that are not in the database.
     pub(crate) fn blobs(&self) -> &Path {
-        &self.blobs
+        &self.open.blobs
     }
 }

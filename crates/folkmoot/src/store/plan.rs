@@ -348,9 +348,10 @@ fn shown(entity: &'static Entity, query: &Query, beta: bool) -> Vec<&'static Pro
 /// two rows are equal.
 fn keys(entity: &'static Entity, order_by: &[OrderKey], reversed: bool) -> Vec<Key> {
     let mut keys: Vec<Key> = if order_by.is_empty() {
+        use predicate::Kind::{Id, Plain};
         let plain = |column: &str| Operand {
             sql: format!("t0.{column}"),
-            kind: predicate::Kind::Plain,
+            kind: if column == "id" { Id } else { Plain },
             nullable: false,
         };
         entity

@@ -40,6 +40,17 @@ pub(crate) async fn take_link(
     Ok(found.filter(|_| gone == 1))
 }
 
+/// Whose link it is, expired or not; one that was used is gone.
+pub(crate) async fn link_of(
+    tx: &mut Tx,
+    hash: &[u8; 32],
+) -> Result<Option<(TenantId, UserId)>, Error> {
+    let sql = "select tenant_id, user_id from sign_in_links \
+        where hash = $1 and user_id is not null";
+    let read = |row: crate::store::driver::Row<'_>| Ok((TenantId(row.id(0)?), UserId(row.id(1)?)));
+    tx.first(sql, binds![&hash[..]], read).await
+}
+
 /// Keeps a session.
 pub(crate) async fn add_session(
     tx: &mut Tx,

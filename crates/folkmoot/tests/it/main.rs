@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod apps;
 mod attachments;
+mod audit;
 mod bad_input;
 mod batch;
 mod check;

@@ -169,6 +169,9 @@ impl<'s> Place<'s> {
                 let answer = ask(self.stage.client(who), &spot, row);
                 let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
                 let code = json["error"]["code"].as_str();
+                if answer.status < 300 && row.method != "GET" {
+                    wrong.extend(self.unaudited(row, who, &spot, &answer));
+                }
                 let answered = Answered {
                     row,
                     who,
@@ -229,6 +232,73 @@ fn otherwise(row: &Row, all: &[Row]) -> Vec<Row> {
         others.push(Row { application, ..row.clone() });
     }
     others
+}
+
+/// What somebody makes of a group for themself, which is nobody else's to know, and what only reads.
+const NOT_AUDITED: [&str; 10] = [
+    "MarkConversationRead",
+    "MarkConversationUnread",
+    "ResetUnseenCount",
+    "SubscribeByMail",
+    "UnsubscribeByMail",
+    "AddFavorite",
+    "RemoveFavorite",
+    "GetGroupsByIds",
+    "GetDirectoryObjectsByIds",
+    "GetUsersByIds",
+];
+
+impl Place<'_> {
+    /// What the audit does not say of a write that went well: by whom it was done, to what, from where.
+    fn unaudited(&self, row: &Row, who: Who, spot: &Spot, answer: &Response) -> Option<String> {
+        let request = answer.header("request-id").unwrap();
+        let server = &self.stage.server;
+        let count = "select count(*) from audit where request_id =";
+        let count = server.number(&format!("{count} {}", server.id_literal(request)));
+        if NOT_AUDITED.contains(&&row.name[..]) || row.name == "DeleteGroup" {
+            // A group that is not there any more tells nobody of its audit.
+            let expected = i64::from(row.name == "DeleteGroup");
+            let what = format!("{}: {count} rows of the audit, not {expected}", row.name);
+            return (count != expected).then_some(what);
+        }
+        let made = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        let made = made["id"].as_str().unwrap_or_default();
+        let group = match row.shape == "groups" {
+            true => format!("/groups/{made}"),
+            false => spot.group.clone(),
+        };
+        let path = format!("/v1.0{group}/folkmoot.audit?$filter=requestId%20eq%20'{request}'");
+        // Another tenant's application knows nothing of a stranger's group; whoever made one owns it.
+        let reader = if row.shape == "groups" { who } else { Who::App };
+        let entries = self.stage.client(reader).get(&path).ok()["value"].take();
+        let entries = entries.as_array().unwrap().clone();
+        let (head, rest) = row.parts();
+        let id = match (head, rest) {
+            ("groups", _) | ("group", "conversations" | "threads") => made,
+            ("group", "conversations/$ref" | "threads/$ref") => made,
+            ("group", "") => group.trim_start_matches("/groups/"),
+            ("group", _) => &spot.person,
+            ("conversation", _) => &spot.conversation,
+            ("conversationThread", _) | ("post", "inReplyTo" | "reply") => &spot.thread,
+            ("attachment", _) => &spot.attachment,
+            ("mention", _) => &spot.mention,
+            _ => &spot.post,
+        };
+        let claims = mint::claims(self.stage.client(who));
+        let by = match who {
+            Who::App => ("application", "applicationId", &claims["appid"]),
+            _ => ("user", "userId", &claims["oid"]),
+        };
+        let names = |it: &Value| it.as_object().unwrap().values().any(|it| it == id);
+        let good = |it: &Value| {
+            it["operation"] == row.name
+                && (it["caller"] == by.0 && it[by.1] == *by.2)
+                && it["client"] == "127.0.0.1"
+        };
+        let all = entries.len() as i64 == count && entries.iter().all(good);
+        let good = !entries.is_empty() && all && entries.iter().any(names);
+        (!good).then(|| format!("{} by {who:?}, about {id}: {entries:?}", row.name))
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ async fn no_check_sorts_a_table_or_looks_for_a_row_without_an_index() {
         share: 1,
         read_deadline: std::time::Duration::from_secs(5),
     };
-    let store = Store::open(&settings, &Clock::System).await.unwrap();
+    let store = Store::open(&settings, &std::sync::Arc::new(Clock::System)).await.unwrap();
     let mut statements: Vec<String> = rows::REFERENCES.iter().map(|it| it.sql()).collect();
     statements.extend(rows::AGREEMENTS.iter().map(|it| it.sql.to_owned()));
     statements.extend(feed::STREAMS.iter().map(feed::Stream::sql));

@@ -159,6 +159,7 @@ async fn run(tx: &mut Tx, command: &Command) -> Result<(), Error> {
             kind: Kind::Post,
             op: Op::Created,
             entity: *entity,
+            part: None,
         });
     }
     stall(tx, command.stalls[command.changes.len()]).await?;
@@ -429,7 +430,7 @@ async fn open(folder: &TempDir, postgres: Option<&str>) -> Arc<Store> {
         share: 1_000,
         read_deadline: Duration::from_secs(30),
     };
-    Arc::new(Store::open(&settings, &Clock::System).await.unwrap())
+    Arc::new(Store::open(&settings, &Arc::new(Clock::System)).await.unwrap())
 }
 
 async fn make_marks(store: &Store) {

@@ -5,6 +5,7 @@
 //! back and the others of its group run again without it.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Conn, Run, Tx};
+use crate::store::audit::{self, Act};
 use crate::store::error::Error;
 use crate::store::feed::{self, Change};
 
@@ -23,6 +25,8 @@ const TRIES: usize = 5;
 
 /// A command or a read of any type, as the drivers see it.
 pub(super) trait Job: Send {
+    /// Who does it.
+    fn act(&self) -> &Arc<Act>;
     /// Runs it. False where it failed.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
     /// Takes `error` for its answer, unless it has found a better one itself.
@@ -34,6 +38,7 @@ pub(super) trait Job: Send {
 }
 
 struct Pending<I, T, E, F> {
+    act: Arc<Act>,
     input: I,
     work: F,
     result: Option<Result<T, E>>,
@@ -43,15 +48,16 @@ struct Pending<I, T, E, F> {
 /// A job, and where its answer comes.
 pub(super) type Made<T, E> = (Box<dyn Job>, oneshot::Receiver<Result<T, E>>);
 
-/// Makes a job of a command and its input.
-pub(super) fn job<I, T, E>(input: I, work: impl Run<I, T, E>) -> Made<T, E>
+/// Makes a job of a command and its input; `act`: who does it.
+pub(super) fn job<I, T, E>(act: &Arc<Act>, input: I, work: impl Run<I, T, E>) -> Made<T, E>
 where
     I: Send + Sync + 'static,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Pending { input, work, result: None, reply: Some(reply) }), answer)
+    let act = act.clone();
+    (Box::new(Pending { act, input, work, result: None, reply: Some(reply) }), answer)
 }
 
 /// Waits for the answer of a job.
@@ -68,6 +74,10 @@ where
     E: From<Error> + Send,
     F: Run<I, T, E>,
 {
+    fn act(&self) -> &Arc<Act> {
+        &self.act
+    }
+
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         async move {
             // Whatever a panic leaves behind is rolled back.
@@ -198,17 +208,20 @@ async fn attempt(
 ) -> Result<Changed, Lost> {
     tx.begin(scope).await?;
     tx.tenant_changed = false;
-    let (mut changes, mut silent) = (Vec::new(), false);
+    let (mut changes, mut entries, mut silent) = (Vec::new(), Vec::new(), false);
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
             continue;
         }
         tx.start(at);
+        tx.act = job.act().clone();
         let good = job.run(tx).await;
         tx.standing()?;
         if good {
             silent |= tx.wrote && tx.changes.is_empty() && !tx.unshown;
             tx.tenant_changed |= tx.changes.iter().any(Change::is_of_tenant);
+            entries.append(&mut audit::entries(&tx.act, &tx.changes));
+            entries.append(&mut tx.deeds);
             changes.append(&mut tx.changes);
             continue;
         }
@@ -217,7 +230,13 @@ async fn attempt(
         }
     }
     tx.start(usize::MAX);
-    let streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
+    let written = async {
+        let clock = tx.clock.clone();
+        audit::write(tx, &clock, &entries).await?;
+        // Last, since others wait for a stream that has begun to rise.
+        feed::write(tx, changes).await
+    };
+    let streams = written.await.map_err(|error| tx.lost(error))?;
     tx.commit().await?;
     Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
@@ -235,6 +254,7 @@ impl Tx {
     /// The command at this place begins.
     fn start(&mut self, at: usize) {
         self.changes.clear();
+        self.deeds.clear();
         self.wrote = false;
         self.unshown = false;
         if let Conn::Postgres(conn) = &mut self.conn {

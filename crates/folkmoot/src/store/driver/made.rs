@@ -12,7 +12,17 @@ fn value<'r>(row: &'r [Bind<'r>], column: usize) -> Result<&'r Bind<'r>, Error> 
 }
 
 fn wrong(column: usize, value: &Bind<'_>) -> Error {
-    Error::Defect(format!("column {column} holds {value:?}"))
+    // Its kind alone: the value may be what somebody wrote.
+    let kind = match value {
+        Bind::Null => "null",
+        Bind::Bool(_) => "a boolean",
+        Bind::Int(_) => "an integer",
+        Bind::Real(_) => "a number",
+        Bind::Text(_) => "text",
+        Bind::Bytes(_) => "bytes",
+        Bind::Id(_) => "an id",
+    };
+    Error::Defect(format!("column {column} holds {kind}"))
 }
 
 pub(super) fn is_null(row: &[Bind<'_>], column: usize) -> Result<bool, Error> {

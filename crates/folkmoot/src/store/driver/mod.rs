@@ -20,7 +20,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::access::GroupFacts;
+use crate::clock::Clock;
 use crate::ids::{GroupId, TenantId, UserId};
+use crate::store::audit::{Act, Deed, Entry};
 use crate::store::dialect::Db;
 use crate::store::error::Error;
 use crate::store::feed::Change;
@@ -31,6 +33,12 @@ pub(crate) struct Tx {
     conn: Conn,
     /// What the command that runs has changed, for the feed.
     changes: Vec<Change>,
+    /// Who does it.
+    act: Arc<Act>,
+    /// What else the command that runs has done, for the audit.
+    deeds: Vec<Entry>,
+    /// Gives the audit's rows their ids.
+    clock: Arc<Clock>,
     /// Whether the command that runs has written anything.
     wrote: bool,
     /// Whether the command that runs has said that no answer that is kept shows what it writes.
@@ -95,10 +103,13 @@ impl Row<'_> {
 }
 
 impl Tx {
-    fn new(conn: Conn, blobs: &Path) -> Tx {
+    fn new(conn: Conn, blobs: &Path, clock: &Arc<Clock>) -> Tx {
         Tx {
             conn,
             changes: Vec::new(),
+            act: Arc::new(Act::of_server()),
+            deeds: Vec::new(),
+            clock: clock.clone(),
             wrote: false,
             unshown: false,
             blobs: blobs.to_owned(),
@@ -219,9 +230,14 @@ impl Tx {
         Ok(first)
     }
 
-    /// Tells the feed of a change; it is written with the commit.
+    /// Tells the feed of a change, and the audit; it is written with the commit.
     pub(crate) fn changed(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Tells the audit of what no change tells of; it is written with the commit.
+    pub(crate) fn done(&mut self, deed: Deed) {
+        self.deeds.push(Entry::of_deed(&self.act, deed));
     }
 
     /// Says of a command that tells the feed nothing that no answer that is kept shows what it writes.

@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 use super::group::{self, Changed, Job, Made};
 use super::{Conn, Run, Tx};
+use crate::clock::Clock;
+use crate::store::audit::Act;
 use crate::store::dialect;
 use crate::store::error::Error;
 use crate::store::sql::Bind;
@@ -174,9 +176,10 @@ impl Sqlite {
     pub(crate) fn open(
         options: &Options,
         blobs: &Path,
+        clock: &Arc<Clock>,
         prepare: impl AsyncFnOnce(&mut Tx) -> Result<(), Error>,
     ) -> Result<Sqlite, Error> {
-        let mut writer = Tx::new(Conn::Sqlite(connect(options)?), blobs);
+        let mut writer = Tx::new(Conn::Sqlite(connect(options)?), blobs, clock);
         let prepared = async {
             writer.batch("begin immediate").await?;
             prepare(&mut writer).await?;
@@ -197,30 +200,40 @@ impl Sqlite {
             let mut conn = connect(options)?;
             conn.pragma_update(None, "query_only", true).map_err(failed)?;
             let deadline = Deadline::watch(&mut conn, options.read_deadline)?;
-            let (tx, queue) = (Tx::new(Conn::Sqlite(conn), blobs), queue.clone());
+            let (tx, queue) = (Tx::new(Conn::Sqlite(conn), blobs, clock), queue.clone());
             threads.push(spawn("store-reader", move || read_loop(tx, &queue, &deadline))?);
         }
         Ok(Sqlite { writes: Some(writes), reads: Some(reads), threads, stamps, changed })
     }
 
     /// Runs a command in the writer's next transaction; its answer comes after the commit.
-    pub(crate) async fn write<I, T, E>(&self, input: I, command: impl Run<I, T, E>) -> Result<T, E>
+    pub(crate) async fn write<I, T, E>(
+        &self,
+        act: &Arc<Act>,
+        input: I,
+        command: impl Run<I, T, E>,
+    ) -> Result<T, E>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        submit(self.writes.as_ref(), group::job(input, command)).await
+        submit(self.writes.as_ref(), group::job(act, input, command)).await
     }
 
     /// Runs a read on a snapshot.
-    pub(crate) async fn read<I, T, E>(&self, input: I, read: impl Run<I, T, E>) -> Result<T, E>
+    pub(crate) async fn read<I, T, E>(
+        &self,
+        act: &Arc<Act>,
+        input: I,
+        read: impl Run<I, T, E>,
+    ) -> Result<T, E>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        submit(self.reads.as_ref(), group::job(input, read)).await
+        submit(self.reads.as_ref(), group::job(act, input, read)).await
     }
 
     /// Ends with the next commit.

@@ -167,6 +167,14 @@ impl Server {
         Server::start_on(folder, self.database.take(), args)
     }
 
+    /// Ends the server; what it has kept.
+    pub(crate) fn stop(mut self) -> Stopped {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self._folder, TempDir::new().unwrap());
+        Stopped { folder, database: self.database.take() }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -329,6 +337,14 @@ impl Server {
         }
     }
 
+    /// An id as it stands in a query of our own.
+    pub(crate) fn id_literal(&self, id: &str) -> String {
+        match &self.database {
+            Some(_) => format!("'{id}'"),
+            None => format!("x'{}'", id.replace('-', "")),
+        }
+    }
+
     /// The number that a query of our own to the database finds.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         match &self.database {
@@ -337,6 +353,31 @@ impl Server {
                 let database = rusqlite::Connection::open(self.data.join("folkmoot.db")).unwrap();
                 database.query_row(sql, [], |row| row.get(0)).unwrap()
             }
+        }
+    }
+}
+
+/// What a server has left, until this is dropped.
+pub(crate) struct Stopped {
+    folder: TempDir,
+    database: Option<String>,
+}
+
+impl Stopped {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How a command finds its database.
+    pub(crate) fn args(&self) -> Vec<&str> {
+        self.database.iter().flat_map(|it| ["--store", it]).collect()
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Some(url) = &self.database {
+            postgres::drop_database(url);
         }
     }
 }

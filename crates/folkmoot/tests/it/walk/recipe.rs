@@ -16,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) graph: String,
     pub(crate) who: String,
     pub(crate) answer: u16,
+    /// What the audit calls it.
+    pub(crate) name: String,
 }
 
 /// The operation table.
@@ -38,6 +40,7 @@ pub(crate) fn rows() -> Vec<Row> {
             graph: cells[5].to_owned(),
             who: cells[6].to_owned(),
             answer: cells[7].parse().unwrap(),
+            name: cells[8].to_owned(),
         }
     };
     lines.map(row).collect()
@@ -72,6 +75,8 @@ pub(crate) struct Spot {
     pub(crate) mention: String,
     /// An earlier state of the post.
     pub(crate) version: String,
+    /// Something that was done in the group.
+    pub(crate) entry: String,
     /// A user, who is put on lists and taken off.
     pub(crate) person: String,
 }
@@ -96,6 +101,7 @@ impl Spot {
             multi: id(),
             mention: id(),
             version: id(),
+            entry: id(),
             person: id(),
         }
     }
@@ -125,6 +131,7 @@ impl Spot {
             }
             "mention" => format!("{post}/mentions/{}", self.mention),
             "postVersion" => format!("{post}/folkmoot.history/{}", self.version),
+            "auditEntry" => format!("{group}/folkmoot.audit/{}", self.entry),
             other => panic!("no place is known for {other}: {}", row.shape),
         };
         let mut path = base;

@@ -183,6 +183,7 @@ impl Stage {
             multi: MULTI.to_owned(),
             mention: text(&shown["mentions"][0]["id"]),
             version: String::new(),
+            entry: String::new(),
             person: self.spare.clone(),
         }
     }
@@ -195,6 +196,8 @@ impl Stage {
         let history = format!("{post}/folkmoot.history");
         let history = self.client(Who::Owner).get(&history).ok();
         spot.version = history["value"][0]["id"].as_str().unwrap().to_owned();
+        let entries = self.client(Who::Owner).get(&format!("/v1.0{}/folkmoot.audit", spot.group));
+        spot.entry = entries.ok()["value"][0]["id"].as_str().unwrap().to_owned();
     }
 }
 

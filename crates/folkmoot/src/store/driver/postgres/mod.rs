@@ -23,12 +23,15 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::sync::futures::OwnedNotified;
+use tokio_postgres::error::DbError;
 use uuid::Uuid;
 
 use self::connect::ToAny;
 use self::signals::Signals;
 use super::group::{self, Job};
 use super::{Known, Run, Tx};
+use crate::clock::Clock;
+use crate::store::audit::Act;
 use crate::store::error::Error;
 use crate::store::sql::Bind;
 
@@ -74,6 +77,7 @@ struct Inner {
     reads: Pool,
     read_deadline: Duration,
     blobs: PathBuf,
+    clock: Arc<Clock>,
     queue_max: usize,
     queued: AtomicUsize,
     /// What waits for each group or tenant that has a transaction in flight.
@@ -88,6 +92,7 @@ impl Postgres {
     pub(crate) async fn open(
         options: &Options,
         blobs: &Path,
+        clock: &Arc<Clock>,
         prepare: impl AsyncFnOnce(&mut Tx) -> Result<(), Error>,
     ) -> Result<Postgres, Error> {
         let (config, connector) = tls::settings(&options.url)?;
@@ -118,6 +123,7 @@ impl Postgres {
             read_deadline: options.read_deadline,
             reads: pool(options.read_deadline, "-c default_transaction_read_only=on")?,
             blobs: blobs.to_owned(),
+            clock: clock.clone(),
             queue_max: options.queue,
             queued: AtomicUsize::new(0),
             waiting: Mutex::default(),
@@ -162,6 +168,7 @@ impl Postgres {
     pub(crate) async fn write<I, T, E>(
         &self,
         scope: Uuid,
+        act: &Arc<Act>,
         input: I,
         command: impl Run<I, T, E>,
     ) -> Result<T, E>
@@ -170,7 +177,7 @@ impl Postgres {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = group::job(input, command);
+        let (job, answer) = group::job(act, input, command);
         self.0.submit(scope, job)?;
         group::answer(answer).await
     }
@@ -205,7 +212,7 @@ impl Inner {
 
     async fn tx(&self, pool: &Pool) -> Result<Tx, Error> {
         let client = self.client(pool).await?;
-        Ok(Tx::new(super::Conn::Postgres(Conn::new(client)), &self.blobs))
+        Ok(Tx::new(super::Conn::Postgres(Conn::new(client)), &self.blobs, &self.clock))
     }
 
     fn submit(self: &Arc<Self>, scope: Uuid, job: Box<dyn Job>) -> Result<(), Error> {
@@ -286,14 +293,16 @@ async fn fly(inner: Arc<Inner>, scope: Uuid, mut jobs: Vec<Box<dyn Job>>) {
     landing.landed = true;
 }
 
-/// An error with all that caused it.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
+/// An error with all that caused it. Of what the database says, its details are left out, and of data that
+/// it could not take all but the code: it shows the values of rows there.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |it| it.source());
+    let told = |it: &(dyn std::error::Error + 'static)| match it.downcast_ref::<DbError>() {
+        Some(it) if it.code().code().starts_with("22") => {
+            format!("{} {}", it.severity(), it.code().code())
+        }
+        Some(it) => format!("{} {}: {}", it.severity(), it.code().code(), it.message()),
+        None => it.to_string(),
+    };
+    causes.map(told).collect::<Vec<_>>().join(": ")
 }
