@@ -48,6 +48,16 @@ struct File {
     issuer: Vec<IssuerSettings>,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    sign_in: SignIn,
+}
+
+/// `[sign_in]` of the file.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    /// Whether those who have a password may sign in by it.
+    passwords: Option<bool>,
 }
 
 /// A `[[tenant]]` of the file.
@@ -97,6 +107,8 @@ pub(crate) struct Config {
     /// Whose tokens are taken beside this server's own.
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) limits: Limits,
+    /// Whether those who have a password may sign in by it.
+    pub(crate) passwords: bool,
 }
 
 impl Common {
@@ -145,6 +157,7 @@ impl Common {
             domain,
             issuers: file.issuer,
             limits: file.limits,
+            passwords: file.sign_in.passwords.unwrap_or(true),
         })
     }
 }

@@ -15,7 +15,7 @@ use odata::json::write_string;
 
 use crate::api::json_at;
 use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
-use crate::net::{Peer, Secure};
+use crate::net::{Peer, Secure, network};
 use crate::service::Metadata;
 
 /// A path below a root.
@@ -83,6 +83,17 @@ impl Origins {
             Some(it) => it.as_bytes().eq_ignore_ascii_case(b"https"),
             None => extensions.get::<Secure>().is_some_and(|Secure(it)| *it),
         }
+    }
+
+    /// The network that a request comes from: an IPv4 address or a /64 of IPv6. Of what proxies have
+    /// appended, the last is the named one's own word.
+    pub(crate) fn network(&self, parts: &Parts) -> Option<IpAddr> {
+        let peer = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip());
+        let proxied = self.is_proxied(&parts.extensions);
+        let told = parts.headers.get_all("x-forwarded-for").iter().next_back();
+        let told = told.filter(|_| proxied).and_then(|it| it.to_str().ok()?.rsplit(',').next());
+        let told = told.and_then(|it| it.trim().parse::<IpAddr>().ok());
+        told.or(peer).map(|it| network(it.to_canonical()))
     }
 
     /// Whether the named proxy asks.

@@ -31,7 +31,7 @@ pub(crate) enum Request {
     /// `folkmoot user`
     User(user::Wanted),
     /// `folkmoot key rotate`
-    KeyRotate,
+    KeyRotate { now: bool },
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
 }
@@ -42,7 +42,7 @@ pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Resu
         Request::Token(wanted) => token::mint(server, wanted).await,
         Request::App(wanted) => app::carry_out(server, wanted).await,
         Request::User(wanted) => user::carry_out(server, wanted).await,
-        Request::KeyRotate => server.rotate_key().await,
+        Request::KeyRotate { now } => server.rotate_key(now).await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
     }
 }
