@@ -22,7 +22,7 @@ pub(crate) use issuers::{IssuerSettings, Issuers, PERSONAL, Person};
 pub(crate) use key::SigningKey;
 pub(crate) use oauth::OAuthError;
 pub(crate) use password::{Password, is_outgrown};
-pub(crate) use pkce::{is_challenge, is_verifier, style_hash};
+pub(crate) use pkce::{is_challenge, is_verifier, source_hash};
 pub(crate) use redirect::{check_redirect, form_target, is_here, is_of_origin, matches_redirect};
 pub(crate) use scope::{Scope, Scopes};
 pub(crate) use secret::{hash_secret, is_secret, new_secret};

@@ -1,14 +1,15 @@
-//! The pages of a sign-in: written here, without scripts, images or anything from elsewhere.
+//! The pages of a sign-in: written here, without images or anything from elsewhere.
 //!
-//! **Invariant:** every text that is not this file's own is escaped; a page runs nothing, is framed by
-//! nobody, and its forms end here or where the application's sign-in ends.
+//! **Invariant:** every text that is not this file's own is escaped; a page is framed by nobody, and its forms end
+//! here or where the application's sign-in ends. It runs nothing, but for one line that sends the form that an
+//! application wants its answer by; without scripts a person sends that.
 
 use std::sync::LazyLock;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::auth::style_hash;
+use crate::auth::{form_target, source_hash};
 use crate::service::limits::PASSWORD_CHARS_MIN;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:12vh auto;padding:0 1rem;\
@@ -16,7 +17,10 @@ color:#1b1b1b;background:#fff}h1{font-size:1.25rem}label{display:block;margin:1r
 input{font:inherit;width:100%;box-sizing:border-box;padding:.4rem}button{font:inherit;margin-top:1rem;\
 padding:.4rem 1.2rem}h2{font-size:1rem;margin-top:2rem}.why{border-left:4px solid #b00020;padding-left:.75rem}";
 
-static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| style_hash(STYLE));
+const SEND: &str = "document.forms[0].submit()";
+
+static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source_hash(STYLE));
+static SEND_SOURCE: LazyLock<String> = LazyLock::new(|| source_hash(SEND));
 
 /// What a form of a sign-in holds besides what the person types.
 pub(super) struct Form<'a> {
@@ -159,6 +163,25 @@ pub(super) fn password(
 
 fn hidden(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value))
+}
+
+/// The page that sends an application its answer, by a form to its own address.
+pub(super) fn back(redirect: &str, app: &str, told: &[(&str, String)]) -> Response {
+    let hiddens: String = told.iter().map(|(name, value)| hidden(name, value)).collect();
+    let body = format!(
+        "<h1>Back to {app}</h1><form method=\"post\" action=\"{}\">{hiddens}\
+         <button>Go on to {app}</button></form><script>{SEND}</script>",
+        escape(redirect),
+        app = escape(app),
+    );
+    let mut response = page(StatusCode::OK, "Back", &body, Some(&form_target(redirect)));
+    let headers = response.headers_mut();
+    let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|it| it.to_str().ok());
+    let policy = format!("{}; script-src '{}'", policy.unwrap_or_default(), *SEND_SOURCE);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 /// The page of a sign-in that cannot be.

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::cookies::Cookie;
 use super::{Issuer, fields, is_form, no_form, pages};
@@ -22,13 +22,38 @@ use crate::service::apps::{App, Refusal};
 use crate::service::grants::{Asked, granted_scopes};
 use crate::service::sign_in::{NotSignedIn, SESSION_SECONDS, SignedIn};
 
+/// All but what stands for itself in an address (RFC 3986, section 2.3).
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How an application is answered (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1; OAuth 2.0 Form
+/// Post Response Mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Behind a `?`.
+    Query,
+    /// Behind a `#`, where pages alone read it.
+    Fragment,
+    /// By a form that the browser sends.
+    Form,
+}
+
+impl Mode {
+    fn of(fields: &Fields) -> Option<Mode> {
+        match fields.get("response_mode") {
+            None | Some("query") => Some(Mode::Query),
+            Some("fragment") => Some(Mode::Fragment),
+            Some("form_post") => Some(Mode::Form),
+            Some(_) => None,
+        }
+    }
+}
+
 /// What an application asks for, so far as it is known where to answer.
 pub(super) struct Wanted {
     pub(super) app: App,
     pub(super) redirect: String,
     state: Option<String>,
-    /// Whether the answer stands behind a `#`, where pages alone read it, and not behind a `?`.
-    fragment: bool,
+    mode: Mode,
     /// Refused by a redirect.
     pub(super) asked: Result<Asked, OAuthError>,
     pub(super) prompt: String,
@@ -87,9 +112,9 @@ impl Wanted {
     pub(super) fn of(app: App, redirect: String, fields: &Fields) -> Wanted {
         let asked = asked(&app, &redirect, fields);
         let state = fields.get("state").map(str::to_owned);
-        let fragment = fields.get("response_mode") == Some("fragment");
+        let mode = Mode::of(fields).unwrap_or(Mode::Query);
         let prompt = fields.get("prompt").unwrap_or_default().to_owned();
-        Wanted { app, redirect, state, fragment, asked, prompt }
+        Wanted { app, redirect, state, mode, asked, prompt }
     }
 }
 
@@ -98,8 +123,8 @@ fn asked(app: &App, redirect: &str, fields: &Fields) -> Result<Asked, OAuthError
         "code" => {}
         other => return Err(OAuthError::ResponseType(other.chars().take(64).collect())),
     }
-    if fields.get("response_mode").is_some_and(|it| !["query", "fragment"].contains(&it)) {
-        return Err(OAuthError::Parameter("response_mode", "'query' or 'fragment'"));
+    if Mode::of(fields).is_none() {
+        return Err(OAuthError::Parameter("response_mode", "'query', 'fragment' or 'form_post'"));
     }
     let challenge = fields.get("code_challenge");
     match (challenge, fields.get("code_challenge_method")) {
@@ -121,24 +146,22 @@ fn asked(app: &App, redirect: &str, fields: &Fields) -> Result<Asked, OAuthError
 
 /// Sends somebody back to the application, with a code or with what was wrong.
 pub(super) fn back(wanted: &Wanted, result: Result<&str, &OAuthError>) -> Response {
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let mut to = wanted.redirect.clone();
-    to.push(match wanted.fragment {
-        true => '#',
-        false if to.contains('?') => '&',
-        false => '?',
-    });
-    match result {
-        Ok(code) => to.push_str(&format!("code={}", encode(code))),
+    let mut told = match result {
+        Ok(code) => vec![("code", code.to_owned())],
         Err(error) => {
-            let (code, description) = (error.entry().0, encode(&error.description()));
-            to.push_str(&format!("error={code}&error_description={description}"));
+            vec![("error", error.entry().0.to_owned()), ("error_description", error.description())]
         }
-    }
-    if let Some(state) = &wanted.state {
-        to.push_str(&format!("&state={}", encode(state)));
-    }
-    go(&to)
+    };
+    told.extend(wanted.state.clone().map(|it| ("state", it)));
+    let mark = match wanted.mode {
+        Mode::Form => return pages::back(&wanted.redirect, &wanted.app.name, &told),
+        Mode::Fragment => '#',
+        Mode::Query if wanted.redirect.contains('?') => '&',
+        Mode::Query => '?',
+    };
+    let encode = |text: &str| utf8_percent_encode(text, &RESERVED).to_string();
+    let told = told.iter().map(|(name, value)| format!("{name}={}", encode(value)));
+    go(&format!("{}{mark}{}", wanted.redirect, told.collect::<Vec<_>>().join("&")))
 }
 
 pub(super) fn go(to: &str) -> Response {

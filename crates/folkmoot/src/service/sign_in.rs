@@ -41,7 +41,7 @@ pub(crate) enum NotSignedIn {
     #[error("This account is disabled.")]
     Disabled,
     /// There is no user of this name who has this password and may sign in by it.
-    #[error("User name or password are not right.")]
+    #[error("User name or password is not right.")]
     Password,
     /// Wrong passwords of this account, or from this address, came too often; seconds to wait.
     #[error(

@@ -76,7 +76,7 @@ fn anybody_signs_in_at_an_application_on_this_machine() {
     };
     let code = |location: &str| {
         let code = location.strip_prefix(&format!("{redirect}?code=")).expect(location);
-        code.strip_suffix("&state=a%20b").expect(location).replace("%2D", "-").replace("%5F", "_")
+        code.strip_suffix("&state=a%20b").expect(location).to_owned()
     };
     let redeem = |code: &str, other: &[(&str, &str)]| {
         let fields = [

@@ -321,7 +321,7 @@ fn an_application_is_answered_only_where_it_is_at_home() {
     let cases: [(&[(&str, &str)], &str); 9] = [
         (&[("response_type", "token")], "unsupported_response_type"),
         (&[("response_type", "")], "invalid_request"),
-        (&[("response_mode", "form_post")], "invalid_request"),
+        (&[("response_mode", "web_message")], "invalid_request"),
         (&[("code_challenge", ""), ("code_challenge_method", "")], "invalid_request"),
         (&[("code_challenge_method", "plain")], "invalid_request"),
         (&[("code_challenge_method", "")], "invalid_request"),

@@ -1,6 +1,6 @@
 //! Applications that run in pages of other sites: what browsers let them read.
 
-use super::{ADA, CHALLENGE, Setup, VERIFIER};
+use super::{ADA, CHALLENGE, REDIRECT, Setup, VERIFIER};
 use crate::support::browser::Browser;
 use crate::support::issuer::App;
 use crate::support::{Response, folkmoot};
@@ -32,7 +32,7 @@ fn code(it: &Setup, browser: &Browser<'_>, spa: &App) -> String {
     assert_eq!((answer.status, allowed(&answer)), (303, None), "{}", answer.text());
     let to = answer.header("Location").unwrap();
     let code = to.strip_prefix(&format!("{SPA}#code=")).expect(to);
-    code.strip_suffix("&state=a%20b%26c").expect(to).replace("%2D", "-").replace("%5F", "_")
+    code.strip_suffix("&state=a%20b%26c").expect(to).to_owned()
 }
 
 #[test]
@@ -146,4 +146,41 @@ fn what_an_application_held_for_people_follows_what_it_has() {
     assert_eq!(it.server.number("select count(*) from grants"), 0);
     let done = folkmoot(&["app", "list"], &it.server.data);
     assert!(!done.stdout.contains("phone") && done.stdout.contains("site"), "{}", done.stdout);
+}
+
+/// By which libraries on their users' machines want their answers: no address then has a code in it.
+#[test]
+fn an_answer_may_come_by_a_form() {
+    let it = Setup::new();
+    let browser = Browser::new(&it.server);
+    browser.sign_in(ADA);
+    let asked = |other: &[(&str, &str)]| {
+        let fields = [&[("response_mode", "form_post"), ("state", "<\"&'>")], other].concat();
+        let page = browser.get(&it.asked(&fields));
+        assert_eq!((page.status, page.header("Location")), (200, None), "{}", page.text());
+        page
+    };
+    let page = asked(&[]);
+    let policy = page.header("Content-Security-Policy").unwrap();
+    for part in [
+        "default-src 'none'",
+        "form-action 'self' http://localhost:4711;",
+        "frame-ancestors 'none'",
+        // Of `document.forms[0].submit()`, the one line that it runs.
+        "script-src 'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE='",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert_eq!(page.header("Cache-Control"), Some("no-store"));
+    let html = page.text();
+    let sent = |name: &str| {
+        let value = html.split(&format!("name=\"{name}\" value=\"")).nth(1)?;
+        Some(value.split('"').next().unwrap().to_owned())
+    };
+    assert!(html.contains(&format!("<form method=\"post\" action=\"{REDIRECT}\">")), "{html}");
+    assert_eq!(sent("state").as_deref(), Some("&lt;&quot;&amp;&#39;&gt;"));
+    it.redeem(&sent("code").unwrap(), &[]).ok();
+    // What is wrong, too.
+    let html = asked(&[("scope", "Mail.Read")]).text();
+    assert!(html.contains("name=\"error\" value=\"invalid_scope\""), "{html}");
 }

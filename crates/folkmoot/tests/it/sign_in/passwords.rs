@@ -127,7 +127,7 @@ fn who_does_not_get_in_learns_nothing() {
     });
     let (_, status, text, headers) = &answers[0];
     assert_eq!(*status, 403);
-    assert!(text.contains("User name or password are not right."), "{text}");
+    assert!(text.contains("User name or password is not right."), "{text}");
     for (what, other_status, other_text, other_headers) in &answers {
         assert_eq!((other_status, other_text), (status, text), "{what}");
         assert_eq!(other_headers, headers, "{what}");
