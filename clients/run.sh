@@ -176,11 +176,18 @@ if [ -n "$postgres" ]; then
     # Three lines, each a name, an equals sign and what the stories want.
     FOLKMOOT_APP=$("$binary" app add --name robot --role Group.ReadWrite.All --data "$work/data" |
         cut -d= -f2 | paste -sd ' ')
-    export FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP
+    redirects=(--redirect http://localhost/signed-in --redirect http://localhost)
+    FOLKMOOT_PUBLIC_APP=$("$binary" app add --name phone --public "${redirects[@]}" --data "$work/data" |
+        sed -n 's/^client_id=//p')
+    FOLKMOOT_USER=ada@example.org
+    FOLKMOOT_PASSWORD="correct horse battery & staple"
+    "$binary" user add "$FOLKMOOT_USER" --data "$work/data" >"$work/user"
+    "$binary" user password "$FOLKMOOT_USER" --data "$work/data" >"$work/user" <<<"$FOLKMOOT_PASSWORD"
+    export FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP FOLKMOOT_PUBLIC_APP FOLKMOOT_USER FOLKMOOT_PASSWORD
     echo "clients: a durable server on PostgreSQL, in the database $database"
 else
     # One that is left from a story told by hand is another server's.
-    unset FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP
+    unset FOLKMOOT_TOKEN_COMMAND FOLKMOOT_APP FOLKMOOT_PUBLIC_APP
     run_readme
     serve "$work/data" --ephemeral --tls dev
 fi

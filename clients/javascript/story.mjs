@@ -5,7 +5,8 @@
 // NODE_EXTRA_CA_CERTS names. An ephemeral server gives tokens for the asking; where it is a durable one,
 // FOLKMOOT_TOKEN_COMMAND is the command that prints them, `folkmoot token` with the server's options, and
 // FOLKMOOT_APP holds tenant, id and secret of an application that `folkmoot app add --role Group.ReadWrite.All`
-// made, with a space between each.
+// made, with a space between each. People sign in there to the application with the id in FOLKMOOT_PUBLIC_APP, by the
+// user name and the password in FOLKMOOT_USER and FOLKMOOT_PASSWORD.
 //
 // Invariant: everything goes through the client, and all that the story needs it makes by Graph calls.
 
@@ -13,7 +14,7 @@ import { isDeepStrictEqual, inspect } from "node:util";
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { ClientSecretCredential } from "@azure/identity";
-import { ConfidentialClientApplication } from "@azure/msal-node";
+import { ConfidentialClientApplication, CryptoProvider, PublicClientApplication } from "@azure/msal-node";
 import graph from "@microsoft/microsoft-graph-client";
 
 const {
@@ -27,6 +28,7 @@ const TOKEN_COMMAND = process.env.FOLKMOOT_TOKEN_COMMAND;
 // Any tenant, id and secret will do for an ephemeral server.
 const [TENANT, APP, SECRET] = (process.env.FOLKMOOT_APP
   ?? "8d12587e-587e-4d12-be58-128d7e58128d 11111111-2222-4333-8444-555555555555 secret").split(" ");
+const PUBLIC_APP = process.env.FOLKMOOT_PUBLIC_APP ?? "22222222-3333-4444-8555-666666666666";
 const SCOPE = "https://graph.microsoft.com/.default";
 const UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d";
 const MANY = 45;
@@ -446,6 +448,76 @@ async function byApplication(here) {
   }
 }
 
+/** A person at a browser signs in at an address of the server; the application's own address, and what is told to it
+ * by a form, if any is. An ephemeral server signs in whom the address names. */
+async function signInAt(address) {
+  const cookies = new Map();
+  const text = (it) => it.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  const attribute = (tag, name) => text(tag.match(` ${name}="([^"]*)"`)?.[1] ?? "");
+  for (let to = new URL(address), body; ;) {
+    if (to.origin !== new URL(address).origin) return [to, body];
+    const headers = { Cookie: [...cookies].map((it) => it.join("=")).join("; ") };
+    const answer = await fetch(to, { method: body ? "POST" : "GET", body, headers, redirect: "manual" });
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [name, value] = cookie.split(";")[0].split(/=(.*)/);
+      cookies.set(name, value);
+    }
+    if (answer.status === 200) {
+      // The first form of the page, filled in.
+      const form = ` ${(await answer.text()).split("<form ")[1].split("</form>")[0]}`;
+      const inputs = form.split("<input").slice(1).map((it) => it.split(">")[0]);
+      body = new URLSearchParams(inputs.map((it) => [attribute(it, "name"), attribute(it, "value")]));
+      if (body.has("password")) {
+        body.set("name", process.env.FOLKMOOT_USER);
+        body.set("password", process.env.FOLKMOOT_PASSWORD);
+      }
+      to = new URL(attribute(form, "action"), to);
+    } else {
+      [to, body] = [new URL(answer.headers.get("Location"), to), undefined];
+    }
+  }
+}
+
+/** Somebody signs in to an application in a browser, which then calls for them, and goes on without them. */
+async function byAPerson(here) {
+  const calls = async (what, token) => {
+    const client = withToken(token);
+    check(`${what}: me`, (await client.api("/me").get()).userPrincipalName, "ada@example.org");
+    check(`${what}: group`, (await client.api(here).get()).displayName, "Readers & writers");
+  };
+  const phone = new PublicClientApplication({
+    auth: {
+      clientId: PUBLIC_APP, authority: `${URL_OF_SERVER}/${TENANT}`,
+      knownAuthorities: [new URL(URL_OF_SERVER).host],
+    },
+  });
+  const scopes = ["Group.ReadWrite.All", "User.Read"];
+  const request = { scopes, loginHint: "ada@example.org" };
+  const redirectUri = "http://localhost:4711/signed-in";
+  const { verifier, challenge } = await new CryptoProvider().generatePkceCodes();
+  const asked = { ...request, redirectUri, codeChallenge: challenge, codeChallengeMethod: "S256" };
+  const [came] = await signInAt(await phone.getAuthCodeUrl(asked));
+  check("@azure/msal-node: the way back", `${came.origin}${came.pathname}`, redirectUri);
+  const code = came.searchParams.get("code");
+  const answer = await phone.acquireTokenByCode({ scopes, redirectUri, code, codeVerifier: verifier });
+  check("@azure/msal-node: its account", answer.account.username, "ada@example.org");
+  await calls("@azure/msal-node, by a code", answer.accessToken);
+  const silent = await phone.acquireTokenSilent({ scopes, account: answer.account });
+  check("@azure/msal-node, silently: kept", silent.accessToken, answer.accessToken);
+  for (let time = 0; time < 2; time += 1) {
+    const renewed = await phone.acquireTokenSilent({ scopes, account: answer.account, forceRefresh: true });
+    check("@azure/msal-node, by a refresh token", renewed.fromCache, false);
+    await calls("@azure/msal-node, by a refresh token", renewed.accessToken);
+  }
+  // The library waits for what the browser brings, at a port of its own.
+  const openBrowser = async (address) => {
+    const [to, body] = await signInAt(address);
+    await fetch(to, { method: "POST", body });
+  };
+  const interactive = await phone.acquireTokenInteractive({ ...request, openBrowser });
+  await calls("@azure/msal-node, interactively", interactive.accessToken);
+}
+
 const [ada, bo] = [await signIn("ada@example.org"), await signIn("bo@example.org")];
 const groupId = await makeGroup(ada, bo);
 const here = `/groups/${groupId}`;
@@ -462,6 +534,7 @@ await sideThread(ada, here, conversationId, threadId);
 await page(ada, here);
 await batch(ada, here, thread);
 await byApplication(here);
+await byAPerson(here);
 await declare(ada, groupId);
 await end(ada, here, conversationId, threadId);
 console.log(`javascript story: ${passed} checks passed`);

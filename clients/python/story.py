@@ -4,7 +4,8 @@ The server is a Folkmoot over TLS. Its origin is in FOLKMOOT_URL; its CA is in t
 SSL_CERT_FILE (for httpx, which the SDK uses) and REQUESTS_CA_BUNDLE (for azure-identity) name.
 An ephemeral server gives tokens for the asking; where it is a durable one, FOLKMOOT_TOKEN_COMMAND is the
 command that prints them, `folkmoot token` with the server's options, and FOLKMOOT_APP holds tenant, id and secret
-of an application that `folkmoot app add --role Group.ReadWrite.All` made, with a space between each.
+of an application that `folkmoot app add --role Group.ReadWrite.All` made, with a space between each. People sign in
+there to the application with the id in FOLKMOOT_PUBLIC_APP, by the user name and password of `browser.py`.
 
 Invariant: everything goes through the SDK, and all that the story needs it makes by Graph calls.
 """
@@ -14,15 +15,18 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 import uuid
 from datetime import datetime, timezone
 from io import BytesIO
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from azure.core.credentials import AccessToken
-from azure.identity import ClientSecretCredential
+from azure.identity import ClientSecretCredential, InteractiveBrowserCredential
+from browser import sign_in
 from kiota_abstractions.api_error import APIError
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.method import Method
@@ -30,7 +34,7 @@ from kiota_abstractions.request_information import RequestInformation
 from kiota_authentication_azure.azure_identity_authentication_provider import (
     AzureIdentityAuthenticationProvider,
 )
-from msal import ConfidentialClientApplication
+from msal import ConfidentialClientApplication, PublicClientApplication
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
 from msgraph.generated.groups.item.conversations.conversations_request_builder import (
@@ -86,6 +90,8 @@ TENANT, APP, SECRET = os.environ.get(
     "FOLKMOOT_APP",
     "8d12587e-587e-4d12-be58-128d7e58128d 11111111-2222-4333-8444-555555555555 secret",
 ).split()
+PUBLIC_APP = os.environ.get("FOLKMOOT_PUBLIC_APP", "22222222-3333-4444-8555-666666666666")
+ADA = "ada@example.org"
 UNKNOWN = "8d12587e-587e-8d12-7e58-128d7e58128d"
 MANY = 45
 POST = "{+baseurl}/groups/{group%2Did}/threads/{conversationThread%2Did}/posts/{post%2Did}"
@@ -514,6 +520,57 @@ async def by_application(group_id):
         check("msal: a wrong secret", (answer["error"], answer["error_codes"]), ("invalid_client", [7000215]))
 
 
+async def by_a_person(group_id):
+    """Somebody signs in to an application in a browser, which then calls for them, and goes on without them."""
+    scopes = ["Group.ReadWrite.All", "User.Read"]
+
+    async def calls(what, token):
+        here = client(Token(token))
+        check(f"{what}: me", (await here.me.get()).user_principal_name, ADA)
+        group = await here.groups.by_group_id(group_id).get()
+        check(f"{what}: group", group.display_name, "Readers & writers")
+
+    def application(**authority):
+        return PublicClientApplication(PUBLIC_APP, instance_discovery=False, **authority)
+
+    for authority in ({"authority": f"{URL}/{TENANT}"}, {"oidc_authority": f"{URL}/{TENANT}/v2.0"}):
+        phone = application(**authority)
+        redirect = "http://localhost:4711/signed-in"
+        flow = phone.initiate_auth_code_flow(scopes, redirect_uri=redirect, login_hint=ADA)
+        came = urlsplit(sign_in(flow["auth_uri"])[0])
+        check("msal: the way back", f"{came.scheme}://{came.netloc}{came.path}", redirect)
+        answer = phone.acquire_token_by_auth_code_flow(flow, dict(parse_qsl(came.query)))
+        check("msal, by a code: its error", answer.get("error_description"), None)
+        await calls("msal, by a code", answer["access_token"])
+        [account] = phone.get_accounts()
+        check("msal: its account", account["username"], ADA)
+        silent = phone.acquire_token_silent(scopes, account)
+        check("msal, silently: kept", silent["access_token"], answer["access_token"])
+        for _ in range(2):
+            silent = phone.acquire_token_silent(scopes, account, force_refresh=True)
+            check("msal, by a refresh token", silent["token_source"], "identity_provider")
+            await calls("msal, by a refresh token", silent["access_token"])
+
+    # The libraries open the browser themselves, and wait for what it brings, at a port of their own.
+    browser = Path(__file__).with_name("browser.py")
+    os.environ["BROWSER"] = f"{sys.executable} {browser} %s &"
+    phone = application(authority=f"{URL}/{TENANT}")
+    answer = phone.acquire_token_interactive(scopes, login_hint=ADA, timeout=60)
+    check("msal, interactively: its error", answer.get("error_description"), None)
+    await calls("msal, interactively", answer["access_token"])
+    credential = InteractiveBrowserCredential(
+        authority=URL,
+        tenant_id=TENANT,
+        client_id=PUBLIC_APP,
+        login_hint=ADA,
+        redirect_uri="http://localhost:4712",
+        disable_instance_discovery=True,
+        timeout=60,
+    )
+    wanted = [f"https://graph.microsoft.com/{it}" for it in scopes]
+    await calls("azure-identity, interactively", credential.get_token(*wanted).token)
+
+
 async def end(ada, here, conversation_id, thread_id):
     conversation = here.conversations.by_conversation_id(conversation_id)
     await conversation.delete()
@@ -553,6 +610,7 @@ async def main():
     await page(here)
     await batch(ada, here)
     await by_application(group_id)
+    await by_a_person(group_id)
     await end(ada, here, conversation_id, thread_id)
     print(f"python story: {passed} checks passed")
 

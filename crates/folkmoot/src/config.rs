@@ -50,6 +50,8 @@ struct File {
     limits: Limits,
     #[serde(default)]
     audit: AuditFile,
+    #[serde(default)]
+    sign_in: SignIn,
 }
 
 /// `[audit]` of the file.
@@ -58,6 +60,14 @@ struct File {
 struct AuditFile {
     /// Days; 0 for ever.
     keep_days: Option<u32>,
+}
+
+/// `[sign_in]` of the file.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    /// Whether those who have a password may sign in by it.
+    passwords: Option<bool>,
 }
 
 /// A `[[tenant]]` of the file.
@@ -109,6 +119,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How many days the audit is kept, where that is set; 0 for ever.
     pub(crate) audit_keep_days: Option<u32>,
+    /// Whether those who have a password may sign in by it.
+    pub(crate) passwords: bool,
 }
 
 impl Common {
@@ -158,6 +170,7 @@ impl Common {
             issuers: file.issuer,
             limits: file.limits,
             audit_keep_days: file.audit.keep_days,
+            passwords: file.sign_in.passwords.unwrap_or(true),
         })
     }
 }

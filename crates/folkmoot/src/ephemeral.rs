@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** these routes exist only in a server that keeps nothing. `/_test` cannot be used by a
 //! page in a browser: it wants JSON and a loopback host, and answers no CORS (DECISIONS D14). The token
-//! endpoint answers any host, as identity libraries in other containers ask it.
+//! endpoint answers any host, as identity libraries in other containers ask it, and any page. Sign-ins of
+//! people end on this machine.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use anyhow::Context;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Router, http};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::auth::{Grant, OAuthError, Scope, TokenRequest, token_answer};
-use crate::issuer::{self, fields, is_form};
+use crate::issuer::{self, Issuer, anybody, fields, is_form};
 use crate::server::{Server, Subject};
 use crate::service::apps::Refusal;
 
@@ -51,11 +52,12 @@ fn sweep(memory: &std::path::Path) {
 }
 
 /// The routes.
-pub(crate) fn routes(server: Arc<Server>) -> Router {
+pub(crate) fn routes(it: Arc<Issuer>) -> Router {
     Router::new()
-        .route("/_test/token", post(test_token))
-        .route("/{tenant}/oauth2/v2.0/token", post(token))
-        .with_state(server)
+        .route("/_test/token", post(test_token).with_state(it.server.clone()))
+        .route("/{tenant}/oauth2/v2.0/token", post(token).options(issuer::preflight))
+        .route("/{tenant}/oauth2/v2.0/authorize", get(anybody::authorize))
+        .with_state(it)
 }
 
 #[derive(Deserialize)]
@@ -127,7 +129,7 @@ fn is_local(uri: &Uri, headers: &HeaderMap) -> bool {
 /// The token endpoint: any client id and secret; whatever tenant is named, the token is of the one
 /// that an ephemeral server has, so that tokens got in different ways see the same groups.
 async fn token(
-    State(server): State<Arc<Server>>,
+    State(it): State<Arc<Issuer>>,
     Path(tenant): Path<String>,
     parts: Parts,
     body: String,
@@ -135,24 +137,36 @@ async fn token(
     if !is_form(&parts) {
         return issuer::no_form();
     }
-    match asked(&tenant, &parts, &body) {
-        Ok((subject, names)) => {
+    let answered = match asked(&tenant, &parts, &body) {
+        Ok(Asked::Token(subject, names)) => {
             let names = (!names.is_empty()).then_some(&names[..]);
-            match server.token(&subject, names, None, TTL_SECONDS).await {
-                Ok(token) => issuer::answer(StatusCode::OK, &token_answer(&token, TTL_SECONDS)),
-                Err(error) => {
-                    let why = format!("{error:#}");
-                    let why = json!({"error": "invalid_grant", "error_description": why});
-                    issuer::answer(StatusCode::BAD_REQUEST, &why)
-                }
+            match it.server.token(&subject, names, None, TTL_SECONDS).await {
+                Ok(token) => Ok(token_answer(&token, TTL_SECONDS)),
+                Err(error) => Err(Refusal::OAuth(OAuthError::Nobody(format!("{error:#}")))),
             }
         }
-        Err(error) => issuer::refused(&Refusal::OAuth(error)),
-    }
+        Ok(Asked::SignedIn(request, client_info)) => {
+            anybody::redeem(&it, &parts, &tenant, request, client_info, TTL_SECONDS).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let response = match answered {
+        Ok(body) => issuer::answer(StatusCode::OK, &body),
+        Err(refusal) => issuer::refused(&refusal),
+    };
+    issuer::for_pages(response, issuer::ANY)
 }
 
-/// Whom a token request wants a token for, and the permissions that it names.
-fn asked(tenant: &str, parts: &Parts, body: &str) -> Result<(Subject, Vec<String>), OAuthError> {
+/// What a token request is about.
+enum Asked {
+    /// A token for whoever is named, with these permissions.
+    Token(Subject, Vec<String>),
+    /// What a sign-in has brought; and whether who it was is to be told beside.
+    SignedIn(TokenRequest, bool),
+}
+
+/// What a token request is about.
+fn asked(tenant: &str, parts: &Parts, body: &str) -> Result<Asked, OAuthError> {
     // A GUID, one of Microsoft's words for any tenant, or a domain.
     let known = ["common", "organizations", "consumers"].contains(&tenant)
         || tenant.contains('.')
@@ -166,12 +180,13 @@ fn asked(tenant: &str, parts: &Parts, body: &str) -> Result<(Subject, Vec<String
     // Scopes that are not known are not granted; that is no error in OAuth.
     let named = request.scopes.iter().filter_map(|it| Scope::parse(it));
     let named = named.map(|it| it.name().to_owned()).collect();
-    Ok(match (request.grant, fields.get("username")) {
-        (Grant::Password { user }, _) => (Subject::User(user), named),
-        // A username makes it a user's token whatever the grant is called: there is no sign-in here.
-        (Grant::Client, Some(user)) => (Subject::User(user.to_owned()), named),
-        (Grant::Client, None) => (Subject::App(request.app), Vec::new()),
-        // Nobody signs in here, so there is no code to exchange.
-        _ => return Err(OAuthError::GrantType("authorization_code".to_owned())),
+    Ok(match (&request.grant, fields.get("username")) {
+        (Grant::Password { user }, _) => Asked::Token(Subject::User(user.clone()), named),
+        // A username makes it a user's token whatever the grant is called.
+        (Grant::Client, Some(user)) => Asked::Token(Subject::User(user.to_owned()), named),
+        (Grant::Client, None) => Asked::Token(Subject::App(request.app), Vec::new()),
+        (Grant::Code { .. } | Grant::Refresh { .. }, _) => {
+            Asked::SignedIn(request, fields.get("client_info") == Some("1"))
+        }
     })
 }

@@ -44,6 +44,8 @@ pub(crate) struct Server {
     tenants: Vec<Tenant>,
     /// What `iss` in tokens begins with.
     origin: String,
+    /// Whether those who have a password may sign in by it.
+    pub(crate) passwords: bool,
 }
 
 /// Whom a token is for.
@@ -95,7 +97,7 @@ impl Server {
             .await
             .context("cannot prepare the store")?;
         let service = Service::new(store.clone(), clock.clone());
-        let keys = service.signing_keys().await?;
+        let (keys, removed) = service.trusted().await?;
         let key = keys.first().context("the store has no signing key")?;
         let origin =
             config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
@@ -106,8 +108,9 @@ impl Server {
         let others = Issuers::new(others).map_err(anyhow::Error::msg);
         let others = others.context("cannot fetch the keys of issuers over https")?;
         let verifier = Arc::new(Verifier::new(key, config.public_url.clone(), others));
-        verifier.set_keys(&keys);
-        Ok(Server { store, clock, verifier, service, tenants, origin })
+        verifier.trust(&keys, removed);
+        let passwords = config.passwords;
+        Ok(Server { store, clock, verifier, service, tenants, origin, passwords })
     }
 
     /// The same for a command, by this name and come by this way.
@@ -133,6 +136,13 @@ impl Server {
         let id = uuid::Uuid::try_parse(name).ok();
         let is_it = |it: &&Tenant| id == Some(it.id.0) || it.domain.eq_ignore_ascii_case(name);
         self.tenants.iter().find(is_it).map(|it| Some(it.id))
+    }
+
+    /// The tenant that a user principal name is of: the one with its domain, or else the default one.
+    pub(crate) fn tenant_of_name(&self, name: &str) -> anyhow::Result<TenantId> {
+        let domain = name.rsplit_once('@').map_or("", |(_, it)| it);
+        let named = self.tenants.iter().find(|it| it.domain.eq_ignore_ascii_case(domain));
+        named.map_or_else(|| self.tenant(None), |it| Ok(it.id))
     }
 
     /// A token with these permissions, under Graph's names, or the default ones; a user who is named
@@ -218,11 +228,18 @@ impl Server {
         keys.into_iter().next().context("the store has no signing key")
     }
 
-    /// Makes a new key, which signs from now on; its id.
-    pub(crate) async fn rotate_key(&self) -> anyhow::Result<String> {
-        let kid = self.service.rotate_key().await?;
-        self.verifier.set_keys(&self.service.signing_keys().await?);
+    /// Makes a new key, which signs from now on; its id. `alone`: those before it are gone.
+    pub(crate) async fn rotate_key(&self, alone: bool) -> anyhow::Result<String> {
+        let kid = self.service.rotate_key(alone).await?;
+        self.trust().await?;
         Ok(kid)
+    }
+
+    /// Takes from the store what tokens stand on: keys, and which applications were removed.
+    pub(crate) async fn trust(&self) -> Result<(), store::Error> {
+        let (keys, removed) = self.service.trusted().await?;
+        self.verifier.trust(&keys, removed);
+        Ok(())
     }
 
     /// Signs what a token says.
@@ -372,7 +389,7 @@ fn nothing_here() -> Response {
 }
 
 /// The id of an application that is nothing but a name.
-fn app_id(name: &str) -> uuid::Uuid {
+pub(crate) fn app_id(name: &str) -> uuid::Uuid {
     uuid::Uuid::try_parse(name).unwrap_or_else(|_| uuid::Uuid::new_v5(&APPS, name.as_bytes()))
 }
 

@@ -323,7 +323,8 @@ async fn authenticate(api: &Api, parts: &Parts, whence: Whence) -> Result<Caller
     let mut verified = api.verifier.verify(token, now).await;
     // Another server on the same store may have changed the key.
     if verified.as_ref().is_err_and(|it| *it == TokenError::UnknownKey) && api.verifier.may_look() {
-        api.verifier.set_keys(&api.service.signing_keys().await.map_err(service::Error::from)?);
+        let (keys, removed) = api.service.trusted().await.map_err(service::Error::from)?;
+        api.verifier.trust(&keys, removed);
         verified = api.verifier.verify(token, now).await;
     }
     let verified = verified?;

@@ -15,7 +15,7 @@ use odata::json::write_string;
 
 use crate::api::json_at;
 use crate::model::{BETA, MODEL, STRICT, STRICT_BETA};
-use crate::net::{Peer, Secure};
+use crate::net::{Peer, Secure, network};
 use crate::service::Metadata;
 
 /// A path below a root.
@@ -93,6 +93,11 @@ impl Origins {
         let last = lists.next_back().filter(|_| self.is_proxied(extensions));
         let last = last.and_then(|it| it.to_str().ok()).and_then(|it| it.rsplit(',').next());
         Some(last.and_then(address).unwrap_or(peer.ip()).to_canonical())
+    }
+
+    /// The network that a request comes from: an IPv4 address or a /64 of IPv6.
+    pub(crate) fn network(&self, parts: &Parts) -> Option<IpAddr> {
+        self.client(&parts.headers, &parts.extensions).map(network)
     }
 
     /// Whether the named proxy asks.

@@ -22,7 +22,7 @@ pub(crate) fn discovery(origin: &str, tenant: &str) -> Value {
             ["client_secret_post", "client_secret_basic", "none"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
@@ -165,7 +165,8 @@ impl Claims {
 /// Whom an application is told that it has signed in (OpenID Connect Core 1.0, section 2).
 pub(crate) struct IdentityOf<'a> {
     pub(crate) issuer: String,
-    pub(crate) app: Uuid,
+    /// The application, as it names itself.
+    pub(crate) app: &'a str,
     pub(crate) tenant: Uuid,
     pub(crate) user: Uuid,
     pub(crate) principal_name: &'a str,

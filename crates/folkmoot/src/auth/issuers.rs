@@ -319,6 +319,7 @@ impl Issuer {
             nbf: nbf.saturating_sub(settings.clock_skew_seconds),
             exp: exp.saturating_add(settings.clock_skew_seconds),
             grounds: Some(Grounds { keys: self.keys.clone(), key: Arc::downgrade(&key) }),
+            losses: 0,
         })
     }
 

@@ -43,6 +43,14 @@ pub(crate) enum OAuthError {
         "The redirect URI '{0}' specified in the request does not match the redirect URIs configured for the application: 'folkmoot app add --redirect' names them."
     )]
     Redirect(String),
+    #[error(
+        "The redirect URI '{0}' is not on this machine: an ephemeral server ends sign-ins at http or https on 127.0.0.1, [::1] or localhost alone."
+    )]
+    Elsewhere(String),
+    #[error(
+        "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. Request origin: '{0}'. It must be that of a --redirect of a --public application."
+    )]
+    CrossOrigin(String),
     #[error("The parameter '{0}' has a value that is not served: it must be {1}.")]
     Parameter(&'static str, &'static str),
     #[error("The response type '{0}' is not served: it must be 'code'.")]
@@ -79,6 +87,8 @@ pub(crate) enum OAuthError {
         "The provided authorization code or refresh token has expired. Send a new interactive authorization request for this user."
     )]
     Expired,
+    #[error("{0}")]
+    Nobody(String),
     #[error("The user account is disabled.")]
     Disabled,
 }
@@ -97,7 +107,8 @@ impl OAuthError {
             OAuthError::PublicSecret => ("invalid_client", 700_025, 401),
             OAuthError::NotDefault(_) => ("invalid_scope", 1_002_012, 400),
             OAuthError::NoRole(_) => ("unauthorized_client", 501_051, 400),
-            OAuthError::Redirect(_) => ("invalid_request", 50_011, 400),
+            OAuthError::Redirect(_) | OAuthError::Elsewhere(_) => ("invalid_request", 50_011, 400),
+            OAuthError::CrossOrigin(_) => ("invalid_request", 9_002_326, 400),
             OAuthError::Parameter(..) => ("invalid_request", 90_023, 400),
             OAuthError::ResponseType(_) => ("unsupported_response_type", 700_054, 400),
             OAuthError::NoChallenge => ("invalid_request", 9_002_325, 400),
@@ -109,6 +120,7 @@ impl OAuthError {
             OAuthError::CodeUsed => ("invalid_grant", 54_005, 400),
             OAuthError::RefreshUsed => ("invalid_grant", 50_173, 400),
             OAuthError::Expired => ("invalid_grant", 70_008, 400),
+            OAuthError::Nobody(_) => ("invalid_grant", 50_034, 400),
             OAuthError::Disabled => ("invalid_grant", 50_057, 400),
         }
     }

@@ -1,4 +1,4 @@
-//! What is known by its SHA-256: verifiers of Proof Key for Code Exchange (RFC 7636), styles of pages.
+//! What is known by its SHA-256: verifiers of Proof Key for Code Exchange (RFC 7636), styles and scripts of pages.
 //!
 //! **Invariant:** a challenge that says itself what its verifier is (`plain`) is none.
 
@@ -19,9 +19,9 @@ pub(crate) fn is_verifier(verifier: &str, challenge: &str) -> bool {
     (43..=128).contains(&verifier.len()) && same
 }
 
-/// The source by which a policy names a style (Content Security Policy 3, section 6.7.3.3).
-pub(crate) fn style_hash(style: &str) -> String {
-    let hash = digest(&SHA256, style.as_bytes());
+/// The source by which a policy names a style or a script (Content Security Policy 3, section 6.7.3.3).
+pub(crate) fn source_hash(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
     format!("sha256-{}", base64::prelude::BASE64_STANDARD.encode(hash))
 }
 

@@ -40,6 +40,33 @@ pub(crate) fn matches_redirect(registered: &str, asked: &str) -> bool {
         }
 }
 
+/// Whether a page of this origin (RFC 6454, section 6.2) is one that `registered` is an address of.
+pub(crate) fn is_of_origin(registered: &str, origin: &str) -> bool {
+    origin_of(registered).as_deref() == Some(origin)
+        || match (loopback(registered), loopback(origin)) {
+            (Some((one, _)), Some((other, rest))) => one == other && rest.is_empty(),
+            _ => false,
+        }
+}
+
+/// The origin of an http or https address, as browsers write it.
+fn origin_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let host = host_and_rest(rest).0.to_ascii_lowercase();
+    Some(format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(&host)))
+}
+
+/// Whether it is an address on this machine, by http or https.
+pub(crate) fn is_here(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    check_redirect(url).is_ok() && rest.is_some_and(|it| is_loopback(host_and_rest(it).0))
+}
+
 /// Host and rest of a loopback address, the port left out.
 fn loopback(url: &str) -> Option<(&str, &str)> {
     let (host, rest) = host_and_rest(url.strip_prefix("http://")?);
@@ -135,6 +162,49 @@ mod tests {
         ];
         for (registered, asked, expected) in cases {
             assert_eq!(matches_redirect(registered, asked), expected, "{registered} {asked}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_that_of_an_address_to_its_last_letter() {
+        let cases = [
+            ("https://a.example/x", "https://a.example", true),
+            ("https://A.example:443/x", "https://a.example", true),
+            ("https://a.example:444/x", "https://a.example:444", true),
+            ("https://a.example/x", "https://a.example/", false),
+            ("https://a.example/x", "http://a.example", false),
+            ("https://a.example/x", "https://b.a.example", false),
+            ("https://a.example/x", "https://a.example.evil", false),
+            ("https://a.example/x", "https://a.example:444", false),
+            ("https://a.example/x", "null", false),
+            ("https://a.example/x", "", false),
+            ("http://localhost/x", "http://localhost:5001", true),
+            ("http://localhost/x", "http://127.0.0.1:5001", false),
+            ("http://localhost/x", "http://localhost:5001/x", false),
+            ("http://localhost/x", "https://localhost:5001", false),
+            ("org.example.app:/x", "null", false),
+            ("org.example.app://host/x", "org.example.app://host", false),
+        ];
+        for (registered, origin, expected) in cases {
+            assert_eq!(is_of_origin(registered, origin), expected, "{registered} {origin}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_here_or_elsewhere() {
+        for here in ["http://localhost", "https://127.0.0.1:1/x?y", "http://[::1]:1/"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in [
+            "http://localhost.evil.example/",
+            "https://localhost@evil.example/",
+            "https://evil.example/?localhost",
+            "org.example.app://localhost/",
+            "http://localhost/#x",
+            "http://localhost/\r\nx",
+            "",
+        ] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
         }
     }
 

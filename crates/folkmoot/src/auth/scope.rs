@@ -11,7 +11,7 @@ macro_rules! scopes {
         }
 
         impl Scope {
-            const ALL: &[Scope] = &[$(Scope::$name),*];
+            pub(crate) const ALL: &[Scope] = &[$(Scope::$name),*];
 
             /// Graph's name for it.
             pub(crate) const fn name(self) -> &'static str {

@@ -3,6 +3,8 @@
 //! **Invariant:** the algorithm follows from the key that `kid` names, never from the header; issuer,
 //! audience, expiry and not-before are checked at every request, the signature once.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -79,6 +81,8 @@ pub(crate) struct Verified {
     pub(super) exp: i64,
     /// By what it stands, where this server has not issued it.
     pub(super) grounds: Option<Grounds>,
+    /// How often something that tokens stand on had gone when it was checked.
+    pub(super) losses: u64,
 }
 
 /// Why a token is refused; the texts begin as Graph's do.
@@ -107,6 +111,9 @@ pub(crate) enum TokenError {
     /// The signature is wrong.
     #[error("Access token validation failure. Invalid signature.")]
     BadSignature,
+    /// Of an application that was removed.
+    #[error("Access token validation failure. The application '{0}' of the token was removed.")]
+    RemovedApp(String),
     /// Another issuer.
     #[error("Access token validation failure. Invalid issuer '{0}'.")]
     WrongIssuer(String),
@@ -141,8 +148,9 @@ pub(crate) enum TokenError {
 
 /// Checks tokens of the built-in issuer, and of the others that the configuration names.
 pub(crate) struct Verifier {
-    /// The keys in use, by their ids.
-    keys: RwLock<Vec<(String, DecodingKey)>>,
+    trusted: RwLock<Trusted>,
+    /// How often a key or an application has gone: what was remembered before is checked again.
+    losses: AtomicU64,
     /// When they were last asked for because of a token whose key is none of them.
     asked: Mutex<Option<Instant>>,
     validation: Validation,
@@ -150,6 +158,15 @@ pub(crate) struct Verifier {
     origin: Option<String>,
     others: Issuers,
     cache: Cache<[u8; 32], Arc<Verified>>,
+}
+
+/// What tokens of the built-in issuer stand on.
+#[derive(Default)]
+struct Trusted {
+    /// The keys in use, by their ids.
+    keys: Vec<(String, DecodingKey)>,
+    /// The applications whose tokens are good for nothing any more.
+    removed: HashSet<String>,
 }
 
 impl Verifier {
@@ -163,7 +180,11 @@ impl Verifier {
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         Verifier {
-            keys: RwLock::new(vec![(key.kid().to_owned(), key.decoding())]),
+            trusted: RwLock::new(Trusted {
+                keys: vec![(key.kid().to_owned(), key.decoding())],
+                removed: HashSet::new(),
+            }),
+            losses: AtomicU64::new(0),
             asked: Mutex::new(None),
             validation,
             origin,
@@ -177,10 +198,16 @@ impl Verifier {
         &self.others
     }
 
-    /// Takes these as the keys in use.
-    pub(crate) fn set_keys(&self, keys: &[SigningKey]) {
-        let keys = keys.iter().map(|it| (it.kid().to_owned(), it.decoding())).collect();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    /// Takes these as the keys in use, and these as the ids of the applications that were removed.
+    pub(crate) fn trust(&self, keys: &[SigningKey], removed: HashSet<String>) {
+        let keys: Vec<_> = keys.iter().map(|it| (it.kid().to_owned(), it.decoding())).collect();
+        let mut trusted = self.trusted.write().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |(kid, _): &(String, DecodingKey)| keys.iter().any(|(it, _)| it == kid);
+        if !trusted.keys.iter().all(is_kept) || !removed.is_subset(&trusted.removed) {
+            // While nobody checks: whoever begins to sees both.
+            self.losses.fetch_add(1, Ordering::Release);
+        }
+        *trusted = Trusted { keys, removed };
     }
 
     /// Whether a token of an unknown key is a reason to look for new keys: once a second, so that tokens
@@ -198,11 +225,15 @@ impl Verifier {
     pub(crate) async fn verify(&self, token: &str, now: i64) -> Result<Arc<Verified>, TokenError> {
         // Keyed by a hash, so that a dump of the memory holds no tokens.
         let key = *blake3::hash(token.as_bytes()).as_bytes();
-        let stands = |it: &Arc<Verified>| it.grounds.as_ref().is_none_or(Grounds::stand);
+        let losses = self.losses.load(Ordering::Acquire);
+        let stands = |it: &Arc<Verified>| {
+            it.losses == losses && it.grounds.as_ref().is_none_or(Grounds::stand)
+        };
         let verified = match self.cache.get(&key).filter(stands) {
             Some(verified) => verified,
             None => {
-                let verified = Arc::new(self.check(token).await?);
+                // With the number from before the check: what went meanwhile is noticed the next time.
+                let verified = Arc::new(Verified { losses, ..self.check(token).await? });
                 if verified.exp > now {
                     self.cache.insert(key, verified.clone());
                 }
@@ -220,8 +251,13 @@ impl Verifier {
 
     /// The key in use that this id names.
     fn key(&self, kid: Option<&str>) -> Option<DecodingKey> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().find(|(it, _)| kid == Some(it)).map(|(_, key)| key.clone())
+        let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
+        trusted.keys.iter().find(|(it, _)| kid == Some(it)).map(|(_, key)| key.clone())
+    }
+
+    fn was_removed(&self, app: &str) -> bool {
+        let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
+        trusted.removed.contains(app)
     }
 
     async fn check(&self, token: &str) -> Result<Verified, TokenError> {
@@ -243,6 +279,9 @@ impl Verifier {
         if !AUDIENCES.contains(&claims.aud.as_str()) {
             return Err(TokenError::WrongAudience(claims.aud));
         }
+        if let Some(app) = claims.appid.as_ref().filter(|it| self.was_removed(it)) {
+            return Err(TokenError::RemovedApp(app.clone()));
+        }
         let guid = |text: &str| Uuid::try_parse(text).map_err(|_| TokenError::Malformed);
         let (scp, roles) = (claims.scp.unwrap_or_default(), claims.roles.unwrap_or_default());
         let is_app = claims.idtyp == "app";
@@ -261,6 +300,7 @@ impl Verifier {
             nbf: claims.nbf,
             exp: claims.exp,
             grounds: None,
+            losses: 0,
         })
     }
 }

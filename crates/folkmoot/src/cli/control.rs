@@ -34,7 +34,7 @@ pub(crate) enum Request {
     /// `folkmoot user`
     User(user::Wanted),
     /// `folkmoot key rotate`
-    KeyRotate,
+    KeyRotate { now: bool },
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
     /// `folkmoot audit export`
@@ -48,7 +48,7 @@ impl Request {
             Request::Token(_) => "folkmoot token",
             Request::App(wanted) => wanted.name(),
             Request::User(wanted) => wanted.name(),
-            Request::KeyRotate => "folkmoot key rotate",
+            Request::KeyRotate { .. } => "folkmoot key rotate",
             Request::GroupAdd(_) => "folkmoot group add",
             Request::Audit(_) => "folkmoot audit export",
         }
@@ -62,7 +62,7 @@ async fn carry_out(server: &Server, request: Request, way: &str) -> anyhow::Resu
         Request::Token(wanted) => token::mint(server, wanted).await,
         Request::App(wanted) => app::carry_out(server, wanted).await,
         Request::User(wanted) => user::carry_out(server, wanted).await,
-        Request::KeyRotate => server.rotate_key().await,
+        Request::KeyRotate { now } => server.rotate_key(now).await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
         Request::Audit(wanted) => audit::carry_out(server, wanted).await,
     }

@@ -20,7 +20,7 @@ use crate::cli::{control, user};
 use crate::clock::Clock;
 use crate::config::{Common, Config};
 use crate::ephemeral;
-use crate::issuer;
+use crate::issuer::{self, Issuer};
 use crate::net::{self, Bounds, DevCa, Tls};
 use crate::server::{Server, Subject};
 use crate::service::{Service, consumers, limits};
@@ -115,11 +115,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     // A test must not be throttled, nor say how much is left at a time that stands still.
     let is_test = args.ephemeral || args.fixed_clock.is_some();
     let requests = config.limits.requests.unwrap_or(if is_test { 0 } else { limits::REQUESTS_MAX });
-    let more = issuer::documents(server.clone(), origins.clone(), args.ephemeral);
-    let more = more.merge(if args.ephemeral {
-        ephemeral::routes(server.clone())
-    } else {
-        issuer::routes(server.clone(), origins.clone())
+    let it = Issuer::new(server.clone(), origins.clone(), args.ephemeral);
+    let more = issuer::documents(it.clone());
+    let more = more.merge(match args.ephemeral {
+        true => ephemeral::routes(it),
+        false => issuer::routes(it),
     });
     let app = server.router(origins, args.strict_graph, Throttle::new(requests), more);
     let stop = CancellationToken::new();
@@ -127,6 +127,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     control::listen(&config.data, server.clone())?;
     let audit_days = config.audit_keep_days.unwrap_or(limits::AUDIT_KEPT_DAYS);
     tokio::spawn(tidy_up(server.clone(), audit_days));
+    if config.postgres.is_some() {
+        tokio::spawn(watch(server.clone()));
+    }
     server.verifier.others().warm_up();
     let service = Service::new(server.store.clone(), server.clock.clone());
     let consumers = tokio::spawn(consumers::run(service, server.clock.id(), stop.clone()));
@@ -170,6 +173,19 @@ fn bounds(config: &Config) -> anyhow::Result<Bounds> {
         streams: limits::STREAMS_MAX,
         resets: limits::RESETS_MAX,
     })
+}
+
+/// Looks for what other servers on the same database have heard of keys and applications: tokens that stand on
+/// one that is gone are refused here a second later than there.
+async fn watch(server: Arc<Server>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        if let Err(error) = server.trust().await {
+            tracing::debug!(%error, "keys were not looked for");
+        }
+    }
 }
 
 /// Removes what nothing refers to any more, and of the audit what is older than so many days (0: nothing),

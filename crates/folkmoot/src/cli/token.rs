@@ -72,7 +72,7 @@ pub(crate) async fn mint(server: &Server, wanted: Wanted) -> anyhow::Result<Stri
 }
 
 /// Seconds from `90`, `30s`, `15m`, `1h` or `7d`.
-fn duration(text: &str) -> Result<i64, String> {
+pub(super) fn duration(text: &str) -> Result<i64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1,

@@ -1,15 +1,20 @@
 //! `folkmoot user`: people's accounts.
 //!
 //! **Invariant:** a sign-in link is printed once, when it is made. Who is disabled has nothing left from
-//! before.
+//! before. A password is typed where nobody sees it, or comes by standard input; it is no argument, which
+//! others on the machine could read.
 
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Password;
 use crate::cli::control;
 use crate::config::Common;
 use crate::server::Server;
-use crate::service::users;
+use crate::service::{limits, users};
 
 /// Manage people's accounts.
 #[derive(Subcommand)]
@@ -27,7 +32,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         who: Who,
     },
-    /// List the accounts: id, user name, name, and whether it is disabled
+    /// Give somebody a password, beside links: it is asked for, or read from standard input where that is no
+    /// terminal. What they had from signing in ends
+    Password {
+        #[command(flatten)]
+        who: Who,
+        /// Take their password away instead
+        #[arg(long)]
+        remove: bool,
+    },
+    /// List the accounts: id, user name, name, whether it is disabled, and whether it has a password
     List {
         #[command(flatten)]
         place: Place,
@@ -72,6 +86,7 @@ pub(crate) struct Wanted {
 enum Action {
     Add { name: String, display_name: Option<String> },
     Link { name: String },
+    Password { name: String, password: Option<Password> },
     List,
     Disable { name: String, disabled: bool },
 }
@@ -83,6 +98,7 @@ impl Wanted {
             Action::Add { .. } => "folkmoot user add",
             Action::Link { .. } => "folkmoot user link",
             Action::List => "folkmoot user list",
+            Action::Password { .. } => "folkmoot user password",
             Action::Disable { disabled: true, .. } => "folkmoot user disable",
             Action::Disable { disabled: false, .. } => "folkmoot user enable",
         }
@@ -95,12 +111,36 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             (who.place, Action::Add { name: who.name, display_name })
         }
         Command::Link { who } => (who.place, Action::Link { name: who.name }),
+        Command::Password { who, remove } => {
+            let password = if remove { None } else { Some(ask_password(&who.name)?) };
+            (who.place, Action::Password { name: who.name, password })
+        }
         Command::List { place } => (place, Action::List),
         Command::Disable { who } => (who.place, Action::Disable { name: who.name, disabled: true }),
         Command::Enable { who } => (who.place, Action::Disable { name: who.name, disabled: false }),
     };
     let wanted = Wanted { tenant: place.tenant, action };
     control::ask(&place.common.config()?, control::Request::User(wanted)).await
+}
+
+/// A password that is typed, twice, or that comes by standard input as a line.
+fn ask_password(name: &str) -> anyhow::Result<Password> {
+    if std::io::stdin().is_terminal() {
+        let first = rpassword::prompt_password(format!("Password of {name}: "))?;
+        if first != rpassword::prompt_password("Once more: ")? {
+            bail!("the two are not the same");
+        }
+        return Ok(Password::new(&first));
+    }
+    let mut line = String::new();
+    // Enough to see that one is too long.
+    let input = std::io::stdin().take(2 * limits::PASSWORD_BYTES_MAX as u64 + 2);
+    std::io::BufReader::new(input).read_to_string(&mut line).context("cannot read a password")?;
+    let line = line.strip_suffix('\n').map_or(&line[..], |it| it.strip_suffix('\r').unwrap_or(it));
+    if line.contains('\n') {
+        bail!("standard input has more than a line: a password is one");
+    }
+    Ok(Password::new(line))
 }
 
 /// Does it; what to print.
@@ -119,11 +159,19 @@ pub(crate) async fn carry_out(server: &Server, wanted: Wanted) -> anyhow::Result
             Ok(user.id.to_string())
         }
         Action::Link { name } => link(server, wanted.tenant, Some(name)).await,
+        Action::Password { name, password } => {
+            if password.is_some() && !server.passwords {
+                bail!("nobody signs in by a password here: [sign_in] says passwords = false");
+            }
+            Ok(server.service().set_password(tenant, name, password).await?.to_string())
+        }
         Action::List => {
             let users = server.service().users(tenant).await?;
-            let lines = users.iter().map(|it| {
+            let lines = users.iter().map(|(it, has_password)| {
                 let state = if it.disabled { "disabled" } else { "enabled" };
-                format!("{}\t{}\t{}\t{state}", it.id, it.principal_name, it.display_name)
+                let password = if *has_password { "password" } else { "no password" };
+                let (id, name, shown) = (it.id, &it.principal_name, &it.display_name);
+                format!("{id}\t{name}\t{shown}\t{state}\t{password}")
             });
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }

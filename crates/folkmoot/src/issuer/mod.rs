@@ -1,10 +1,12 @@
 //! The door of the built-in issuer: OpenID discovery, keys, tokens, and the pages where people sign in.
 //!
 //! **Invariant:** a door decodes and encodes; who gets a token is decided in `service/apps.rs`,
-//! `service/grants.rs` and `service/sign_in.rs`. Every answer of the token endpoint says that it must not be kept.
+//! `service/grants.rs`, `service/sign_in.rs` and `service/passwords.rs`. Every answer of the token endpoint says that it must not be kept.
 
+pub(crate) mod anybody;
 mod cookies;
 mod pages;
+mod passwords;
 mod sign_in;
 
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use serde_json::{Value, json};
 
 use crate::api::Origins;
 use crate::auth::{
-    Claims, Fields, Grant, IdentityOf, OAuthError, Scope, TokenRequest, discovery, token_answer,
+    Claims, Fields, Grant, IdentityOf, OAuthError, Scope, TokenRequest, discovery, is_of_origin,
+    token_answer,
 };
 use crate::ids::TenantId;
 use crate::server::Server;
@@ -32,31 +35,32 @@ use crate::service::grants::Shown;
 /// How long access tokens are good.
 const TTL_SECONDS: i64 = 3_600;
 
-struct Issuer {
-    server: Arc<Server>,
+/// What the doors need.
+pub(crate) struct Issuer {
+    pub(crate) server: Arc<Server>,
     service: Service,
     origins: Origins,
     /// Whether any tenant is answered for, as an ephemeral server does.
     any_tenant: bool,
 }
 
-/// The routes that every server has: the documents.
-pub(crate) fn documents(server: Arc<Server>, origins: Origins, any_tenant: bool) -> Router {
+/// The routes that every server has: the documents, which any page may read.
+pub(crate) fn documents(it: Arc<Issuer>) -> Router {
     Router::new()
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(configuration))
         .route("/{tenant}/discovery/v2.0/keys", get(keys))
-        .with_state(Arc::new(Issuer { service: server.service(), server, origins, any_tenant }))
+        .with_state(it)
 }
 
 /// The routes of a server whose users and applications are known to it.
-pub(crate) fn routes(server: Arc<Server>, origins: Origins) -> Router {
-    let it = Issuer { service: server.service(), server, origins, any_tenant: false };
+pub(crate) fn routes(it: Arc<Issuer>) -> Router {
     Router::new()
-        .route("/{tenant}/oauth2/v2.0/token", post(token))
+        .route("/{tenant}/oauth2/v2.0/token", post(token).options(preflight))
         .route("/{tenant}/oauth2/v2.0/authorize", get(sign_in::authorize))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/password", get(passwords::page).post(passwords::change))
         .route("/sign-out", post(sign_in::sign_out))
-        .with_state(Arc::new(it))
+        .with_state(it)
 }
 
 async fn configuration(
@@ -66,14 +70,16 @@ async fn configuration(
 ) -> Response {
     let (parts, _) = request.into_parts();
     match it.tenant(&tenant) {
-        Ok(_) => answer(StatusCode::OK, &discovery(&it.origins.of(&parts), &tenant)),
+        Ok(_) => {
+            for_pages(answer(StatusCode::OK, &discovery(&it.origins.of(&parts), &tenant)), ANY)
+        }
         Err(error) => refused(&Refusal::OAuth(error)),
     }
 }
 
 async fn keys(State(it): State<Arc<Issuer>>, Path(_tenant): Path<String>) -> Response {
     match it.server.jwks().await {
-        Ok(keys) => answer(StatusCode::OK, &keys),
+        Ok(keys) => for_pages(answer(StatusCode::OK, &keys), ANY),
         Err(error) => refused(&error.into()),
     }
 }
@@ -87,17 +93,25 @@ async fn token(
     if !is_form(&parts) {
         return no_form();
     }
-    match answer_token(&it, &tenant, &parts, &body).await {
+    let mut page = None;
+    let response = match answer_token(&it, &tenant, &parts, &body, &mut page).await {
         Ok(body) => answer(StatusCode::OK, &body),
         Err(refusal) => refused(&refusal),
+    };
+    match page {
+        Some(page) => for_pages(response, page),
+        None => response,
     }
 }
 
+/// `page` becomes the origin of the page of another site that asks, once it is known which application it says
+/// that it is.
 async fn answer_token(
     it: &Issuer,
     tenant: &str,
     parts: &Parts,
     body: &str,
+    page: &mut Option<HeaderValue>,
 ) -> Result<Value, Refusal> {
     let named = tenant;
     let tenant = it.tenant(tenant)?;
@@ -105,13 +119,20 @@ async fn answer_token(
     let fields = fields(body)?;
     let request = TokenRequest::read(&fields, authorization)?;
     let app = it.service.app(&request.app, tenant).await?;
-    is_app(&app, request.secret.as_deref())?;
-    let origin = it.origins.of(parts);
-    let now = it.service.clock().unix_seconds();
-    let begin = Claims::begin(&origin, app.tenant.0, now, TTL_SECONDS);
+    if let Some(origin) = it.other_origin(parts) {
+        *page = Some(origin.clone());
+        // It may read why, but gets nothing: only applications that keep no secret run in pages.
+        let origin = origin.to_str().unwrap_or_default();
+        if app.secret_hash.is_some() || !app.redirects.iter().any(|it| is_of_origin(it, origin)) {
+            return Err(OAuthError::CrossOrigin(origin.chars().take(200).collect()).into());
+        }
+    }
+    is_app(&app, request.secret.as_deref(), it.service.clock().now().ticks)?;
     let shown = match request.grant {
         Grant::Client => {
             let roles = roles(&app, &request.scopes)?;
+            let now = it.service.clock().unix_seconds();
+            let begin = Claims::begin(&it.origins.of(parts), app.tenant.0, now, TTL_SECONDS);
             let token = it.sign(&begin.of_app(app.id, &app.name, roles)).await?;
             return Ok(token_answer(&token, TTL_SECONDS));
         }
@@ -119,36 +140,17 @@ async fn answer_token(
         Grant::Code { code, redirect, verifier } => Shown::Code { code, redirect, verifier },
         Grant::Refresh { token } => Shown::Refresh { token },
     };
-    let granted = it.service.redeem(&app, shown).await?;
-    let (user, scopes) = (&granted.user, &granted.scopes);
-    // OpenID's own scopes are no permissions.
-    let scp = scopes.split(' ').filter(|it| Scope::parse(it).is_some());
-    let scp = scp.collect::<Vec<_>>().join(" ");
-    let claims = begin.of_user(user.id.0, &user.principal_name, &user.display_name, scp);
-    let claims = Claims { appid: Some(app.id.to_string()), ..claims };
-    let mut answer = token_answer(&it.sign(&claims).await?, TTL_SECONDS);
-    answer["scope"] = json!(scopes);
-    if let Some(refresh) = granted.refresh {
-        answer["refresh_token"] = json!(refresh);
-    }
-    if scopes.split(' ').any(|it| it == "openid") {
-        // Whoever found this issuer by its document looks for the name that the document gave.
-        let who = IdentityOf {
-            issuer: format!("{origin}/{named}/v2.0"),
-            app: app.id,
-            tenant: granted.tenant.0,
-            user: user.id.0,
-            principal_name: &user.principal_name,
-            name: &user.display_name,
-            mail: scopes.split(' ').any(|it| it == "email").then_some(&user.mail[..]),
-            nonce: granted.nonce.as_deref(),
-        };
-        answer["id_token"] = json!(it.sign(&who.claims(now, TTL_SECONDS)).await?);
-        if fields.get("client_info") == Some("1") {
-            answer["client_info"] = json!(who.client_info());
-        }
-    }
-    Ok(answer)
+    let answers = Answers { origin: it.origins.of(parts), named, ttl_seconds: TTL_SECONDS };
+    let client_info = fields.get("client_info") == Some("1");
+    it.redeem(&app, &app.id.to_string(), shown, &answers, client_info).await
+}
+
+/// What an answer with a user's token says of its issuer.
+struct Answers<'a> {
+    origin: String,
+    /// The tenant, as the address names it.
+    named: &'a str,
+    ttl_seconds: i64,
 }
 
 /// The roles that an application gets which calls as itself.
@@ -165,6 +167,60 @@ fn roles(app: &App, scopes: &[String]) -> Result<Vec<String>, OAuthError> {
 }
 
 impl Issuer {
+    pub(crate) fn new(server: Arc<Server>, origins: Origins, any_tenant: bool) -> Arc<Issuer> {
+        Arc::new(Issuer { service: server.service(), server, origins, any_tenant })
+    }
+
+    /// What an application, which calls itself `client`, gets for what it shows.
+    async fn redeem(
+        &self,
+        app: &App,
+        client: &str,
+        shown: Shown,
+        answers: &Answers<'_>,
+        client_info: bool,
+    ) -> Result<Value, Refusal> {
+        let Answers { origin, named, ttl_seconds } = answers;
+        let now = self.service.clock().unix_seconds();
+        let granted = self.service.redeem(app, shown).await?;
+        let (user, scopes) = (&granted.user, &granted.scopes);
+        // OpenID's own scopes are no permissions.
+        let scp = scopes.split(' ').filter(|it| Scope::parse(it).is_some());
+        let scp = scp.collect::<Vec<_>>().join(" ");
+        let claims = Claims::begin(origin, app.tenant.0, now, *ttl_seconds);
+        let claims = claims.of_user(user.id.0, &user.principal_name, &user.display_name, scp);
+        let claims = Claims { appid: Some(app.id.to_string()), ..claims };
+        let mut answer = token_answer(&self.sign(&claims).await?, *ttl_seconds);
+        answer["scope"] = json!(scopes);
+        if let Some(refresh) = granted.refresh {
+            answer["refresh_token"] = json!(refresh);
+        }
+        if scopes.split(' ').any(|it| it == "openid") {
+            // Whoever found this issuer by its document looks for the name that the document gave.
+            let who = IdentityOf {
+                issuer: format!("{origin}/{named}/v2.0"),
+                app: client,
+                tenant: granted.tenant.0,
+                user: user.id.0,
+                principal_name: &user.principal_name,
+                name: &user.display_name,
+                mail: scopes.split(' ').any(|it| it == "email").then_some(&user.mail[..]),
+                nonce: granted.nonce.as_deref(),
+            };
+            answer["id_token"] = json!(self.sign(&who.claims(now, *ttl_seconds)).await?);
+            if client_info {
+                answer["client_info"] = json!(who.client_info());
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The origin of the page that asks, where that is another than this server's.
+    fn other_origin<'p>(&self, parts: &'p Parts) -> Option<&'p HeaderValue> {
+        let own = self.origins.of(parts);
+        parts.headers.get(header::ORIGIN).filter(|it| it.as_bytes() != own.as_bytes())
+    }
+
     fn tenant(&self, name: &str) -> Result<Option<TenantId>, OAuthError> {
         if self.any_tenant {
             return Ok(None);
@@ -235,6 +291,33 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
             answer(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
     }
+}
+
+/// Any origin.
+pub(crate) const ANY: HeaderValue = HeaderValue::from_static("*");
+
+/// An answer that pages of this origin may read; never with cookies.
+pub(crate) fn for_pages(mut response: Response, origin: HeaderValue) -> Response {
+    let headers = response.headers_mut();
+    if origin != ANY {
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    response
+}
+
+/// The answer to a browser that asks whether a page may send a token request: it may, and what it may read is
+/// decided with the request, which names the application.
+pub(crate) async fn preflight() -> Response {
+    let mut response = for_pages(StatusCode::NO_CONTENT.into_response(), ANY);
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// A JSON answer that is not to be kept.

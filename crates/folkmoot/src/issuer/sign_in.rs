@@ -10,27 +10,55 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::cookies::Cookie;
 use super::{Issuer, fields, is_form, no_form, pages};
 use crate::auth::{
-    Fields, OAuthError, form_target, hash_secret, is_challenge, is_secret, matches_redirect,
-    new_secret,
+    Fields, OAuthError, Password, form_target, hash_secret, is_challenge, is_secret,
+    matches_redirect, new_secret,
 };
+use crate::service::Service;
 use crate::service::apps::{App, Refusal};
 use crate::service::audit::Whence;
 use crate::service::grants::{Asked, granted_scopes};
 use crate::service::sign_in::{NotSignedIn, SESSION_SECONDS, SignedIn};
 
+/// All but what stands for itself in an address (RFC 3986, section 2.3).
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How an application is answered (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1; OAuth 2.0 Form
+/// Post Response Mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Behind a `?`.
+    Query,
+    /// Behind a `#`, where pages alone read it.
+    Fragment,
+    /// By a form that the browser sends.
+    Form,
+}
+
+impl Mode {
+    fn of(fields: &Fields) -> Option<Mode> {
+        match fields.get("response_mode") {
+            None | Some("query") => Some(Mode::Query),
+            Some("fragment") => Some(Mode::Fragment),
+            Some("form_post") => Some(Mode::Form),
+            Some(_) => None,
+        }
+    }
+}
+
 /// What an application asks for, so far as it is known where to answer.
-struct Wanted {
-    app: App,
-    redirect: String,
+pub(super) struct Wanted {
+    pub(super) app: App,
+    pub(super) redirect: String,
     state: Option<String>,
+    mode: Mode,
     /// Refused by a redirect.
-    asked: Result<Asked, OAuthError>,
-    prompt: String,
+    pub(super) asked: Result<Asked, OAuthError>,
+    pub(super) prompt: String,
 }
 
 /// Answers an application that sends somebody to sign in.
@@ -78,10 +106,18 @@ async fn wanted(it: &Issuer, tenant: &str, query: &str) -> Result<Wanted, Refusa
     if !app.redirects.iter().any(|it| matches_redirect(it, &redirect)) {
         return Err(OAuthError::Redirect(redirect.chars().take(200).collect()).into());
     }
-    let asked = asked(&app, &redirect, &fields);
-    let state = fields.get("state").map(str::to_owned);
-    let prompt = fields.get("prompt").unwrap_or_default().to_owned();
-    Ok(Wanted { app, redirect, state, asked, prompt })
+    Ok(Wanted::of(app, redirect, &fields))
+}
+
+impl Wanted {
+    /// What these fields ask for, of an application that may be answered at `redirect`.
+    pub(super) fn of(app: App, redirect: String, fields: &Fields) -> Wanted {
+        let asked = asked(&app, &redirect, fields);
+        let state = fields.get("state").map(str::to_owned);
+        let mode = Mode::of(fields).unwrap_or(Mode::Query);
+        let prompt = fields.get("prompt").unwrap_or_default().to_owned();
+        Wanted { app, redirect, state, mode, asked, prompt }
+    }
 }
 
 fn asked(app: &App, redirect: &str, fields: &Fields) -> Result<Asked, OAuthError> {
@@ -89,8 +125,8 @@ fn asked(app: &App, redirect: &str, fields: &Fields) -> Result<Asked, OAuthError
         "code" => {}
         other => return Err(OAuthError::ResponseType(other.chars().take(64).collect())),
     }
-    if fields.get("response_mode").is_some_and(|it| it != "query") {
-        return Err(OAuthError::Parameter("response_mode", "'query'"));
+    if Mode::of(fields).is_none() {
+        return Err(OAuthError::Parameter("response_mode", "'query', 'fragment' or 'form_post'"));
     }
     let challenge = fields.get("code_challenge");
     match (challenge, fields.get("code_challenge_method")) {
@@ -111,24 +147,26 @@ fn asked(app: &App, redirect: &str, fields: &Fields) -> Result<Asked, OAuthError
 }
 
 /// Sends somebody back to the application, with a code or with what was wrong.
-fn back(wanted: &Wanted, result: Result<&str, &OAuthError>) -> Response {
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let mut to = wanted.redirect.clone();
-    to.push(if to.contains('?') { '&' } else { '?' });
-    match result {
-        Ok(code) => to.push_str(&format!("code={}", encode(code))),
+pub(super) fn back(wanted: &Wanted, result: Result<&str, &OAuthError>) -> Response {
+    let mut told = match result {
+        Ok(code) => vec![("code", code.to_owned())],
         Err(error) => {
-            let (code, description) = (error.entry().0, encode(&error.description()));
-            to.push_str(&format!("error={code}&error_description={description}"));
+            vec![("error", error.entry().0.to_owned()), ("error_description", error.description())]
         }
-    }
-    if let Some(state) = &wanted.state {
-        to.push_str(&format!("&state={}", encode(state)));
-    }
-    go(&to)
+    };
+    told.extend(wanted.state.clone().map(|it| ("state", it)));
+    let mark = match wanted.mode {
+        Mode::Form => return pages::back(&wanted.redirect, &wanted.app.name, &told),
+        Mode::Fragment => '#',
+        Mode::Query if wanted.redirect.contains('?') => '&',
+        Mode::Query => '?',
+    };
+    let encode = |text: &str| utf8_percent_encode(text, &RESERVED).to_string();
+    let told = told.iter().map(|(name, value)| format!("{name}={}", encode(value)));
+    go(&format!("{}{mark}{}", wanted.redirect, told.collect::<Vec<_>>().join("&")))
 }
 
-fn go(to: &str) -> Response {
+pub(super) fn go(to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, to);
@@ -147,29 +185,28 @@ struct Typed {
     next: Option<String>,
     why: Option<String>,
     code: Option<String>,
+    /// The user name that came with a password.
+    name: Option<String>,
     makes_account: bool,
 }
 
 /// The page that asks who somebody is.
 async fn ask(it: &Issuer, parts: &Parts, status: StatusCode, typed: &Typed) -> Response {
-    let next = typed.next.as_deref().and_then(|next| {
-        let (path, query) = next.split_once('?')?;
-        let tenant = path.strip_prefix('/')?.strip_suffix("/oauth2/v2.0/authorize")?;
-        Some((tenant, query))
-    });
-    let wanted = match next {
-        Some((tenant, query)) => wanted(it, tenant, query).await.ok(),
-        None => None,
-    };
+    let wanted = wanted_next(it, typed.next.as_deref()).await;
     let scopes = wanted.as_ref().and_then(|it| it.asked.as_ref().ok());
     let app = wanted.as_ref().zip(scopes).map(|(it, asked)| (&it.app.name[..], &asked.scopes[..]));
-    let secure = it.is_secure(parts);
-    let (word, fresh) = match Cookie::Word.of(&parts.headers, secure) {
-        Some(word) => (word.to_owned(), false),
-        None => match new_secret() {
-            Ok((word, _)) => (word, true),
-            Err(_) => return cannot(&Refusal::Fault("no random bytes".into())),
+    // A link is used as it is; and nobody is asked for what nobody has.
+    let by_password = typed.code.is_none() && !typed.makes_account && it.server.passwords;
+    let by_password = match by_password {
+        true => match it.service.has_passwords().await {
+            Ok(has) => has,
+            Err(error) => return cannot(&error.into()),
         },
+        false => false,
+    };
+    let (word, fresh) = match word(it, parts) {
+        Ok(word) => word,
+        Err(refusal) => return cannot(&refusal),
     };
     let form = pages::Form {
         app,
@@ -178,13 +215,32 @@ async fn ask(it: &Issuer, parts: &Parts, status: StatusCode, typed: &Typed) -> R
         word: &word,
         code: typed.code.as_deref(),
         makes_account: typed.makes_account,
+        password: by_password.then(|| typed.name.as_deref().unwrap_or_default()),
         target: wanted.as_ref().map(|it| form_target(&it.redirect)),
     };
     let mut response = pages::sign_in(status, &form);
     if fresh {
-        Cookie::Word.set(&mut response, secure, &word, SESSION_SECONDS);
+        Cookie::Word.set(&mut response, it.is_secure(parts), &word, SESSION_SECONDS);
     }
     response
+}
+
+/// What the application wants that somebody goes on to once they have signed in.
+async fn wanted_next(it: &Issuer, next: Option<&str>) -> Option<Wanted> {
+    let (path, query) = next?.split_once('?')?;
+    let tenant = path.strip_prefix('/')?.strip_suffix("/oauth2/v2.0/authorize")?;
+    wanted(it, tenant, query).await.ok()
+}
+
+/// The word of the forms of this browser, and whether it is a new one.
+pub(super) fn word(it: &Issuer, parts: &Parts) -> Result<(String, bool), Refusal> {
+    match Cookie::Word.of(&parts.headers, it.is_secure(parts)) {
+        Some(word) => Ok((word.to_owned(), false)),
+        None => match new_secret() {
+            Ok((word, _)) => Ok((word, true)),
+            Err(_) => Err(Refusal::Fault("no random bytes".into())),
+        },
+    }
 }
 
 /// `GET /sign-in`: where a sign-in link leads. Nothing is used up by looking: programs that read mail
@@ -196,7 +252,9 @@ pub(super) async fn page(State(it): State<Arc<Issuer>>, parts: Parts) -> Respons
         match session(&it, &parts).await {
             Ok(Some(by)) => {
                 let word = Cookie::Word.of(&parts.headers, it.is_secure(&parts));
-                return pages::signed_in(&by.user.principal_name, word.unwrap_or_default());
+                let (word, changed) = (word.unwrap_or_default(), fields.get("changed").is_some());
+                let passwords = it.server.passwords;
+                return pages::signed_in(&by.user.principal_name, word, passwords, changed);
             }
             Ok(None) => {}
             Err(refusal) => return cannot(&refusal),
@@ -216,26 +274,69 @@ pub(super) async fn sign_in(State(it): State<Arc<Issuer>>, parts: Parts, body: S
     let code = fields.get("code").unwrap_or_default().trim();
     let code = code.split_once("code=").map_or(code, |(_, it)| it).split('&').next();
     let name = fields.get("name").map(|it| it.trim().to_owned());
-    let client = it.origins.client(&parts.headers, &parts.extensions);
-    let act = Whence { request: None, client }.anonymous("SignIn");
-    let signed_in = it.service.acting(act).sign_in_by_link(code.unwrap_or_default(), name).await;
     let next = fields.get("next").filter(|it| is_own(it)).map(str::to_owned);
+    let by_password = fields.0.iter().any(|(it, _)| it == "password");
+    let client = it.origins.client(&parts.headers, &parts.extensions);
+    let service = it.service.acting(Whence { request: None, client }.anonymous("SignIn"));
+    let signed_in = if by_password {
+        sign_in_by_password(&it, &service, &parts, &fields, next.as_deref()).await
+    } else {
+        service.sign_in_by_link(code.unwrap_or_default(), name.clone()).await
+    };
     match signed_in {
-        Ok(session) => {
-            let mut response = go(next.as_deref().unwrap_or("/sign-in"));
-            let secure = it.is_secure(&parts);
-            Cookie::Session.set(&mut response, secure, &session, SESSION_SECONDS);
-            response
-        }
+        Ok(session) => begin(&it, &parts, &session, next.as_deref().unwrap_or("/sign-in")).await,
         Err(NotSignedIn::Store(error)) => cannot(&error.into()),
         Err(error) => {
             let makes_account = fields.get("new").is_some() || matches!(error, NotSignedIn::Name);
             let code = code.filter(|_| makes_account).map(str::to_owned);
+            let name = name.filter(|_| by_password);
             let why = Some(error.to_string());
-            let typed = Typed { next, why, code, makes_account };
-            ask(&it, &parts, StatusCode::FORBIDDEN, &typed).await
+            let status = match error {
+                NotSignedIn::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::FORBIDDEN,
+            };
+            let typed = Typed { next, why, code, name, makes_account };
+            let mut response = ask(&it, &parts, status, &typed).await;
+            if let NotSignedIn::TooOften(seconds) = error {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
         }
     }
+}
+
+/// By user name and password, in the tenant of the application that waits, or else in that of the name.
+async fn sign_in_by_password(
+    it: &Issuer,
+    service: &Service,
+    parts: &Parts,
+    fields: &Fields,
+    next: Option<&str>,
+) -> Result<String, NotSignedIn> {
+    if !it.server.passwords {
+        return Err(NotSignedIn::Password);
+    }
+    let name = fields.get("name").unwrap_or_default().trim();
+    let password = Password::new(fields.get("password").unwrap_or_default());
+    let tenant = match wanted_next(it, next).await {
+        Some(wanted) => wanted.app.tenant,
+        None => it.server.tenant_of_name(name).map_err(|_| NotSignedIn::Password)?,
+    };
+    let from = it.origins.network(parts);
+    service.sign_in_by_password(tenant, name, password, from).await
+}
+
+/// Begins a session in a browser, and goes on; the session before it ends.
+pub(super) async fn begin(it: &Issuer, parts: &Parts, session: &str, to: &str) -> Response {
+    let secure = it.is_secure(parts);
+    if let Some(before) = Cookie::Session.of(&parts.headers, secure)
+        && let Err(error) = it.service.sign_out(before).await
+    {
+        return cannot(&error.into());
+    }
+    let mut response = go(to);
+    Cookie::Session.set(&mut response, secure, session, SESSION_SECONDS);
+    response
 }
 
 /// `POST /sign-out`.
@@ -259,7 +360,7 @@ pub(super) async fn sign_out(
 }
 
 /// The fields of a form that stood on a page of this server.
-fn form(it: &Issuer, parts: &Parts, body: &str) -> Result<Fields, Box<Response>> {
+pub(super) fn form(it: &Issuer, parts: &Parts, body: &str) -> Result<Fields, Box<Response>> {
     if !is_form(parts) {
         return Err(Box::new(no_form()));
     }
@@ -283,7 +384,7 @@ fn is_own(next: &str) -> bool {
         && next.bytes().all(|it| it.is_ascii_graphic() && it != b'\\')
 }
 
-async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal> {
+pub(super) async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal> {
     match Cookie::Session.of(&parts.headers, it.is_secure(parts)) {
         Some(secret) => Ok(it.service.session(secret).await?),
         None => Ok(None),
@@ -291,7 +392,7 @@ async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal
 }
 
 /// The page that says why a sign-in cannot be.
-fn cannot(refusal: &Refusal) -> Response {
+pub(super) fn cannot(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::OAuth(error) => pages::refused(StatusCode::BAD_REQUEST, &error.description()),
         other => {

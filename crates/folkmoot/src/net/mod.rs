@@ -7,7 +7,7 @@ mod fetch;
 mod serve;
 mod tls;
 
-pub(crate) use bounds::{Bounds, TooSlow};
+pub(crate) use bounds::{Bounds, TooSlow, network};
 pub(crate) use fetch::{Fetcher, address, is_local};
 pub(crate) use serve::{Peer, Secure, serve};
 pub(crate) use tls::{DevCa, Tls};

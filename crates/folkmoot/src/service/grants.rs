@@ -142,12 +142,16 @@ async fn redeem(
     let Some(user) = user.filter(|it| !it.disabled) else {
         return Ok(Err(OAuthError::Disabled));
     };
-    let keeps = grant.scopes.split(' ').any(|it| it == "offline_access");
+    // The operator may have taken something from the application since.
+    let has =
+        |it: &&str| Scope::parse(it).is_none_or(|it| app.scopes.intersects(Scopes::of(&[it])));
+    let scopes = grant.scopes.split(' ').filter(has).collect::<Vec<_>>().join(" ");
+    let keeps = scopes.split(' ').any(|it| it == "offline_access");
     if keeps {
         grants::add_token(tx, grant.id, next).await?;
     }
     let nonce = grant.nonce.filter(|_| is_code);
-    let (tenant, scopes) = (app.tenant, grant.scopes);
+    let tenant = app.tenant;
     let refresh = keeps.then(String::new);
     Ok(Ok(Granted { tenant, user, scopes, nonce, refresh }))
 }

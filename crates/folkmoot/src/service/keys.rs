@@ -1,12 +1,14 @@
 //! The keys that tokens are signed with: one signs, and those before it check what they have signed.
 //!
 //! **Invariant:** a key checks until the last token that it has signed has expired, so a change of keys
-//! signs nobody out.
+//! signs nobody out; unless it is told to, and then at once.
+
+use std::collections::HashSet;
 
 use crate::auth::SigningKey;
 use crate::service::Service;
 use crate::store::audit::Deed;
-use crate::store::{self, Key, Purpose};
+use crate::store::{self, Key, Purpose, apps};
 
 /// How long tokens are good whose key is not told how long: those that are good for longer are
 /// (`keep_key`).
@@ -22,12 +24,22 @@ impl Service {
             .store
             .read((), move |tx, ()| Box::pin(Key::in_use(tx, Purpose::Tokens, now)))
             .await?;
-        let bad = |kid: &str| store::Error::Defect(format!("the signing key {kid} is none"));
-        let read = |it: Key| {
-            let kid = it.kid.clone();
-            SigningKey::from_pkcs8(it.kid, &it.secret).map_err(|_| bad(&kid))
-        };
-        keys.into_iter().map(read).collect()
+        read(keys)
+    }
+
+    /// What tokens stand on: the keys in use, and the ids of the applications that were removed.
+    pub(crate) async fn trusted(&self) -> Result<(Vec<SigningKey>, HashSet<String>), store::Error> {
+        let now = self.now_ticks();
+        let (keys, removed) = self
+            .store
+            .read((), move |tx, ()| {
+                Box::pin(async move {
+                    let keys = Key::in_use(tx, Purpose::Tokens, now).await?;
+                    Ok::<_, store::Error>((keys, apps::removed(tx).await?))
+                })
+            })
+            .await?;
+        Ok((read(keys)?, removed.iter().map(ToString::to_string).collect()))
     }
 
     /// Lets a key check for so many seconds from now at least: it has signed something good for as long.
@@ -43,8 +55,8 @@ impl Service {
             .await
     }
 
-    /// Makes a new key, which signs from now on; its id.
-    pub(crate) async fn rotate_key(&self) -> Result<String, store::Error> {
+    /// Makes a new key, which signs from now on; its id. `alone`: those before it are gone.
+    pub(crate) async fn rotate_key(&self, alone: bool) -> Result<String, store::Error> {
         let made = SigningKey::generate();
         let (kid, secret) =
             made.map_err(|error| store::Error::Defect(format!("a signing key: {error}")))?;
@@ -56,10 +68,19 @@ impl Service {
                     let deed = Deed::in_tenant(tenant, "created", "signingKey", None);
                     tx.done(Deed { detail: Some(key.kid.clone()), ..deed });
                     let until = now + UNTOLD_SECONDS * SECOND;
-                    key.replace(tx, Purpose::Tokens, now, until).await
+                    key.replace(tx, Purpose::Tokens, now, until).await?;
+                    if alone { key.remove_others(tx, Purpose::Tokens).await } else { Ok(()) }
                 })
             })
             .await?;
         Ok(kid)
     }
+}
+
+fn read(keys: Vec<Key>) -> Result<Vec<SigningKey>, store::Error> {
+    let read = |it: Key| {
+        let bad = store::Error::Defect(format!("the signing key {} is none", it.kid));
+        SigningKey::from_pkcs8(it.kid, &it.secret).map_err(|_| bad)
+    };
+    keys.into_iter().map(read).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing that a request can make larger is without a limit, and each stands here
 //! with a test at it and one past it (`tests/it/limits.rs`, `tests/it/connections.rs`,
-//! `tests/it/throttling.rs`).
+//! `tests/it/throttling.rs`, `tests/it/sign_in/passwords.rs`).
 
 use std::time::Duration;
 
@@ -81,6 +81,28 @@ pub(crate) const BINDS_MAX: usize = 20;
 pub(crate) const REDIRECTS_MAX: usize = 100;
 /// Characters of one of them.
 pub(crate) const REDIRECT_CHARS_MAX: usize = 2_000;
+/// Code points of a password at least: a person alone types it (NIST SP 800-63B, section 5.1.1, asks for 8 at
+/// least, and for no rules of composition).
+pub(crate) const PASSWORD_CHARS_MIN: usize = 12;
+/// Bytes of one.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Passwords that are hashed at a time: each takes 19 MiB and a processor.
+pub(crate) const HASHES_MAX: usize = 2;
+/// Those that may wait for it.
+pub(crate) const HASHES_WAITING_MAX: usize = 64;
+/// Wrong passwords of an account, whoever tries: less than 300 a day.
+pub(crate) const TRIES_OF_ACCOUNT: Tries = Tries { at_once: 10, every_seconds: 300 };
+/// Wrong passwords from an address, of whatever account; of IPv6, from a /64.
+pub(crate) const TRIES_OF_ADDRESS: Tries = Tries { at_once: 50, every_seconds: 30 };
+
+/// How often something may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    /// So often in a row.
+    pub(crate) at_once: u32,
+    /// And again each time that so many seconds have passed.
+    pub(crate) every_seconds: i64,
+}
 
 /// Days that the audit is kept where nothing is set.
 pub(crate) const AUDIT_KEPT_DAYS: u32 = 365;

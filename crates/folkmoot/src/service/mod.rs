@@ -26,6 +26,7 @@ pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod members;
 pub(crate) mod mentions;
+pub(crate) mod passwords;
 pub(crate) mod posts;
 pub(crate) mod read;
 mod references;
@@ -34,6 +35,7 @@ pub(crate) mod search;
 pub(crate) mod senders;
 pub(crate) mod sign_in;
 pub(crate) mod threads;
+mod tries;
 pub(crate) mod uploads;
 pub(crate) mod users;
 
@@ -53,6 +55,7 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::service::answers::Answers;
 use crate::service::identities::Seen;
+use crate::service::passwords::Passwords;
 use crate::store::feed::Actor;
 use crate::store::form::Form;
 use crate::store::{Store, blobs, tenants, work};
@@ -89,13 +92,15 @@ pub(crate) struct Service {
     clock: Arc<Clock>,
     answers: Arc<Answers>,
     seen: Arc<Seen>,
+    passwords: Arc<Passwords>,
 }
 
 impl Service {
     /// The rules over a store.
     pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>) -> Service {
         let (answers, seen) = (Arc::new(Answers::new()), Arc::new(Seen::new()));
-        Service { store, clock, answers, seen }
+        let passwords = Arc::new(Passwords::new());
+        Service { store, clock, answers, seen, passwords }
     }
 
     /// The time and new ids.

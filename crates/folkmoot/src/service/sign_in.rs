@@ -1,4 +1,4 @@
-//! How people sign in: one-time links that the operator hands out, and the sessions that follow.
+//! How people sign in: one-time links that the operator hands out, passwords, and the sessions that follow.
 //!
 //! **Invariant:** a link is good once and not for long. Whoever is disabled has no session, and what
 //! applications held for them is gone.
@@ -6,12 +6,12 @@
 use crate::auth::{hash_secret, new_secret};
 use crate::clock::Clock;
 use crate::ids::{TenantId, UserId};
-use crate::service::{Error, Service, users};
+use crate::service::{Error, Service, passwords, users};
 use crate::store::audit::Deed;
 use crate::store::users::User;
-use crate::store::{self, Tx, grants, sign_in};
+use crate::store::{self, Tx, apps, grants, sign_in};
 
-const MINUTE: i64 = 60 * 10_000_000;
+pub(super) const MINUTE: i64 = 60 * 10_000_000;
 /// How long a link is good, in ticks.
 const LINK_TICKS: i64 = 15 * MINUTE;
 /// How long a session is.
@@ -22,6 +22,8 @@ pub(crate) const SESSION_SECONDS: i64 = 24 * 3_600;
 pub(crate) struct SignedIn {
     pub(crate) tenant: TenantId,
     pub(crate) user: User,
+    /// When they did; ticks.
+    pub(crate) since: i64,
 }
 
 /// A sign-in that was not one.
@@ -39,6 +41,15 @@ pub(crate) enum NotSignedIn {
     /// The account is disabled.
     #[error("This account is disabled.")]
     Disabled,
+    /// There is no user of this name who has this password and may sign in by it.
+    #[error("User name or password is not right.")]
+    Password,
+    /// Wrong passwords of this account, or from this address, came too often; seconds to wait.
+    #[error(
+        "Wrong passwords came too often: try again in {} minutes, or sign in by a link.",
+        passwords::minutes(*.0)
+    )]
+    TooOften(i64),
     /// The store did not answer, or there is a defect.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -111,17 +122,32 @@ impl Service {
         signed_in.map(|()| session)
     }
 
+    /// Signs in whoever is named, made where they are new: of an ephemeral server, which asks nobody to prove
+    /// who they are.
+    pub(crate) async fn sign_in_anybody(
+        &self,
+        tenant: TenantId,
+        name: String,
+    ) -> Result<SignedIn, Error> {
+        let user =
+            self.store.write(tenant.0, (self.clock.clone(), name), move |tx, (clock, name)| {
+                Box::pin(users::find_or_make(tx, clock, tenant, name))
+            });
+        Ok(SignedIn { tenant, user: user.await?, since: self.now_ticks() })
+    }
+
     /// Who has the session with this secret.
     pub(crate) async fn session(&self, secret: &str) -> Result<Option<SignedIn>, store::Error> {
         let (hash, now) = (hash_secret(secret), self.now_ticks());
         self.store
             .read((), move |tx, ()| {
                 Box::pin(async move {
-                    let Some((tenant, id)) = sign_in::session(tx, &hash, now).await? else {
+                    let Some((tenant, id, until)) = sign_in::session(tx, &hash, now).await? else {
                         return Ok(None);
                     };
                     let user = store::users::find(tx, tenant, id).await?;
-                    Ok(user.map(|user| SignedIn { tenant, user }))
+                    let since = until - SESSION_SECONDS * 10_000_000;
+                    Ok(user.map(|user| SignedIn { tenant, user, since }))
                 })
             })
             .await
@@ -149,7 +175,9 @@ impl Service {
                 Box::pin(async move {
                     tx.unshown();
                     sign_in::forget(tx, now).await?;
-                    grants::forget(tx, now - 24 * 60 * MINUTE).await
+                    grants::forget(tx, now - 24 * 60 * MINUTE).await?;
+                    // Longer than the longest token is good.
+                    apps::forget_removed(tx, now - 367 * 24 * 60 * MINUTE).await
                 })
             })
             .await

@@ -8,7 +8,7 @@ use crate::service::draft::at_most;
 use crate::service::{Error, Service, limits};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
 use crate::store::users::{self, User};
-use crate::store::{Tx, grants, sign_in};
+use crate::store::{Tx, grants, passwords, sign_in};
 
 /// The user with this user principal name or id; made where the name is new.
 pub(crate) async fn find_or_make(
@@ -73,9 +73,18 @@ pub(crate) async fn set_disabled(
 }
 
 impl Service {
-    /// The users of a tenant, by name.
-    pub(crate) async fn users(&self, tenant: TenantId) -> Result<Vec<User>, Error> {
-        Ok(self.store.read((), move |tx, ()| Box::pin(users::all(tx, tenant))).await?)
+    /// The users of a tenant, by name, each with whether they have a password.
+    pub(crate) async fn users(&self, tenant: TenantId) -> Result<Vec<(User, bool)>, Error> {
+        self.store
+            .read((), move |tx, ()| {
+                Box::pin(async move {
+                    let have = passwords::of_tenant(tx, tenant).await?;
+                    let users = users::all(tx, tenant).await?;
+                    let has = |it: &User| have.contains(&it.id);
+                    Ok(users.into_iter().map(|it| (it.clone(), has(&it))).collect())
+                })
+            })
+            .await
     }
 }
 

@@ -102,6 +102,15 @@ pub(crate) async fn end_all(tx: &mut Tx, user: UserId) -> Result<(), Error> {
     Ok(())
 }
 
+/// Ends all that an application holds.
+pub(crate) async fn end_of_app(tx: &mut Tx, app: Uuid) -> Result<(), Error> {
+    let sql =
+        "delete from grant_tokens where grant_id in (select id from grants where app_id = $1)";
+    tx.execute(sql, binds![app]).await?;
+    tx.execute("delete from grants where app_id = $1", binds![app]).await?;
+    Ok(())
+}
+
 /// Forgets tokens that have expired, and the grants that have no other.
 pub(crate) async fn forget(tx: &mut Tx, now: i64) -> Result<(), Error> {
     tx.execute("delete from grant_tokens where expires_at <= $1", binds![now]).await?;

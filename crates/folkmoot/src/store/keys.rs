@@ -83,6 +83,13 @@ impl Key {
         self.insert(tx, purpose, now.max(newest + 1)).await
     }
 
+    /// Forgets all keys for a purpose but this one.
+    pub(crate) async fn remove_others(&self, tx: &mut Tx, purpose: Purpose) -> Result<(), Error> {
+        let sql = "delete from keys where purpose = $1 and kid <> $2";
+        tx.execute(sql, binds![purpose.name(), &self.kid]).await?;
+        Ok(())
+    }
+
     /// Stores a new key.
     pub(crate) async fn insert(
         &self,

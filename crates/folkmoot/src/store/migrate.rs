@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 12] = [
+const MIGRATIONS: [(&str, &str, &str); 13] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -33,6 +33,7 @@ const MIGRATIONS: [(&str, &str, &str); 12] = [
     ("identities", IDENTITIES, IDENTITIES),
     ("sign_in", SIGN_IN, SIGN_IN),
     ("audit", AUDIT, AUDIT),
+    ("passwords", PASSWORDS, PASSWORDS),
 ];
 /// The columns whose twins `filters` added, by table.
 const TWINS: [(&str, &str); 5] = [
@@ -43,6 +44,7 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "preview_url"),
 ];
 const AUDIT: &str = include_str!("../../migrations/0012_audit.sql");
+const PASSWORDS: &str = include_str!("../../migrations/0014_passwords.sql");
 const SIGN_IN: &str = include_str!("../../migrations/0011_sign_in.sql");
 const IDENTITIES: &str = include_str!("../../migrations/0010_identities.sql");
 const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");

@@ -30,6 +30,7 @@ pub(crate) mod index;
 mod keys;
 mod migrate;
 pub(crate) mod partial;
+pub(crate) mod passwords;
 pub(crate) mod plan;
 pub(crate) mod post_children;
 pub(crate) mod posts;

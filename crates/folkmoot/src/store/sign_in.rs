@@ -63,16 +63,18 @@ pub(crate) async fn add_session(
     Ok(())
 }
 
-/// Whose session it is.
+/// Whose session it is, and until when.
 pub(crate) async fn session(
     tx: &mut Tx,
     hash: &[u8; 32],
     now: i64,
-) -> Result<Option<(TenantId, UserId)>, Error> {
-    let sql = "select u.tenant_id, u.id from sessions s join users u on u.id = s.user_id \
+) -> Result<Option<(TenantId, UserId, i64)>, Error> {
+    let sql = "select u.tenant_id, u.id, s.expires_at from sessions s join users u on u.id = s.user_id \
         where s.hash = $1 and s.expires_at > $2 and not u.disabled";
-    let read = |row: crate::store::driver::Row<'_>| Ok((TenantId(row.id(0)?), UserId(row.id(1)?)));
-    tx.first(sql, binds![&hash[..], now], read).await
+    tx.first(sql, binds![&hash[..], now], |row| {
+        Ok((TenantId(row.id(0)?), UserId(row.id(1)?), row.int(2)?))
+    })
+    .await
 }
 
 /// Ends a session.

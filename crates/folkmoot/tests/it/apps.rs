@@ -215,6 +215,175 @@ fn applications_are_made_with_a_server_and_without_one_and_their_secrets_kept_no
     assert!(done.stdout.starts_with("sound"), "{}", done.stdout);
 }
 
+/// What an application gets by itself.
+fn ask(server: &Server, id: &str, secret: &str) -> crate::support::Response {
+    let fields =
+        [("client_id", id), ("client_secret", secret), ("grant_type", "client_credentials")];
+    server.ask_token("common", &fields)
+}
+
+#[test]
+fn a_removed_application_has_nothing_from_then_on() {
+    let server = Server::durable();
+    let role = ["--role", "Group.Read.All"];
+    let [app, other] = ["robot", "other"].map(|it| {
+        server.add_app(&[&["--name", it, "--redirect", "http://localhost/x"], &role[..]].concat())
+    });
+    let (secret, others) = (app.secret.clone().unwrap(), other.secret.clone().unwrap());
+    let answer = ask(&server, &app.id, &secret);
+    let robot = server.with_answer(&answer);
+    let second = server.with_answer(&ask(&server, &other.id, &others));
+    // Once it is remembered as well.
+    robot.get("/v1.0/groups").ok();
+    robot.get("/v1.0/groups").ok();
+    assert_eq!(server.command(&["app", "remove", "robot"]), app.id);
+    let why = robot.get("/v1.0/groups").refused(401, "InvalidAuthenticationToken");
+    assert!(why.contains("was removed"), "{why}");
+    ask(&server, &app.id, &secret).refused_oauth(400, "unauthorized_client", 700_016);
+    second.get("/v1.0/groups").ok();
+    // Its name is free; what is made with it is another.
+    let again = server.add_app(&[&["--name", "robot"], &role[..]].concat());
+    assert_ne!(again.id, app.id);
+    let again = ask(&server, &again.id, again.secret.as_deref().unwrap());
+    server.with_answer(&again).get("/v1.0/groups").ok();
+    for id in [&app.id[..], "nobody"] {
+        let done = folkmoot(&["app", "remove", id], &server.data);
+        assert!(done.status == Some(1) && done.stderr.contains(id), "{}", done.stderr);
+    }
+    // By its id; and after a restart nothing is forgotten.
+    assert_eq!(server.command(&["app", "remove", &other.id]), other.id);
+    let server = server.kill_and_restart();
+    for client in [robot, second] {
+        client.at(&server).get("/v1.0/groups").refused(401, "InvalidAuthenticationToken");
+    }
+    let done = server.check();
+    assert!(done.stdout.starts_with("sound"), "{}", done.stdout);
+}
+
+#[test]
+fn a_renewed_secret_takes_the_place_of_the_one_before() {
+    let at = |time: &'static str| ["--fixed-clock", time];
+    let server = Server::start(tempfile::TempDir::new().unwrap(), &at("2026-01-01T00:00:00Z"));
+    let app = server.add_app(&["--name", "robot", "--role", "Group.Read.All"]);
+    let renew = |args: &[&str]| {
+        let printed = server.command(&[&["app", "renew", "robot"], args].concat());
+        assert!(printed.contains(&format!("client_id={}\n", app.id)), "{printed}");
+        printed.split("client_secret=").nth(1).unwrap().to_owned()
+    };
+    let refused = |server: &Server, secret: &str| {
+        ask(server, &app.id, secret).refused_oauth(401, "invalid_client", 7_000_215);
+    };
+    let first = app.secret.clone().unwrap();
+    let second = renew(&[]);
+    refused(&server, &first);
+    ask(&server, &app.id, &second).ok();
+    let third = renew(&["--keep-old", "1d"]);
+    for good in [&second, &third] {
+        ask(&server, &app.id, good).ok();
+    }
+    // Of two before it, only the last is kept.
+    let fourth = renew(&["--keep-old", "1d"]);
+    refused(&server, &second);
+    let server = server.kill_and_restart_with(&at("2026-01-01T23:59:59Z"));
+    for good in [&third, &fourth] {
+        ask(&server, &app.id, good).ok();
+    }
+    let server = server.kill_and_restart_with(&at("2026-01-02T00:00:00Z"));
+    refused(&server, &third);
+    ask(&server, &app.id, &fourth).ok();
+    let public = ["--name", "phone", "--public", "--redirect", "http://localhost/x"];
+    let public = server.add_app(&public);
+    let done = folkmoot(&["app", "renew", &public.id], &server.data);
+    assert!(done.status == Some(1) && done.stderr.contains("public"), "{}", done.stderr);
+}
+
+#[test]
+fn what_an_application_has_is_set_anew() {
+    let server = Server::durable();
+    let app = server.add_app(&["--name", "robot", "--role", "Group.ReadWrite.All"]);
+    let secret = app.secret.as_deref().unwrap();
+    let roles = || claims(&ask(&server, &app.id, secret).ok()["access_token"])["roles"].clone();
+    let set = |args: &[&str]| {
+        let done = folkmoot(&[&["app", "set", "robot"], args].concat(), &server.data);
+        (done.status, done.stderr)
+    };
+    assert_eq!(set(&["--role", "Group.Read.All", "--role", "User.Read.All"]).0, Some(0));
+    assert_eq!(roles(), json!(["Group.Read.All", "User.Read.All"]));
+    let urls = ["--redirect", "https://a.example/x", "--redirect", "https://b.example/x"];
+    assert_eq!(set(&urls).0, Some(0));
+    assert_eq!(set(&["--scope", "User.Read"]).0, Some(0));
+    let expected = format!(
+        "{}\trobot\tsecret\troles: Group.Read.All User.Read.All\tscopes: User.Read\t\
+         redirects: https://a.example/x https://b.example/x",
+        app.id
+    );
+    assert_eq!(server.command(&["app", "list"]), expected);
+    for (args, named) in [
+        (&[][..], "--redirect"),
+        (&["--role", "Bogus.All"], "Bogus.All"),
+        (&["--redirect", "http://example.org/"], "http://example.org/"),
+        (&["--redirect", "https://a.example/x", "--scope", "Bogus.All"], "Bogus.All"),
+    ] {
+        let (status, stderr) = set(args);
+        assert!(status == Some(1) && stderr.contains(named), "{args:?}: {stderr}");
+    }
+    assert_eq!(server.command(&["app", "list"]), expected);
+    let public = ["--name", "phone", "--public", "--redirect", "http://localhost/x"];
+    let public = server.add_app(&public);
+    let done = folkmoot(&["app", "set", &public.id, "--role", "User.Read.All"], &server.data);
+    assert!(done.status == Some(1) && done.stderr.contains("keeps no secret"), "{}", done.stderr);
+}
+
+/// A second server on the same database, which was not told, finds out by itself.
+#[test]
+fn what_is_gone_is_gone_at_other_servers_soon() {
+    let Some((first, second)) = Server::two() else { return };
+    let app = first.add_app(&["--name", "robot", "--role", "Group.Read.All"]);
+    let robot = first.with_answer(&ask(&first, &app.id, app.secret.as_deref().unwrap()));
+    let ada = first.user("ada@example.org");
+    let refused_soon = |client: &crate::support::Client| {
+        let started = std::time::Instant::now();
+        while client.at(&second).get("/v1.0/groups").status != 401 {
+            assert!(started.elapsed().as_secs() < 30, "it is never refused");
+        }
+    };
+    for client in [&robot, &ada] {
+        client.at(&second).get("/v1.0/groups").ok();
+    }
+    first.command(&["app", "remove", "robot"]);
+    refused_soon(&robot);
+    ada.at(&second).get("/v1.0/groups").ok();
+    first.command(&["key", "rotate", "--now"]);
+    refused_soon(&ada);
+    first.user("ada@example.org").at(&second).get("/v1.0/groups").ok();
+}
+
+#[test]
+fn after_a_leak_nothing_that_was_signed_before_is_good() {
+    let server = Server::durable();
+    let app = server.add_app(&["--name", "robot", "--role", "Group.Read.All"]);
+    let secret = app.secret.as_deref().unwrap();
+    let before = server.user("ada@example.org");
+    server.command(&["key", "rotate"]);
+    let between = server.with_answer(&ask(&server, &app.id, secret));
+    for client in [&before, &between, &before, &between] {
+        client.get("/v1.0/groups").ok();
+    }
+    let done = folkmoot(&["key", "rotate", "--now"], &server.data);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert!(done.stderr.contains("refused from now on"), "{}", done.stderr);
+    assert_eq!(keys(&server), [done.stdout.trim_end()]);
+    for client in [&before, &between] {
+        client.get("/v1.0/groups").refused(401, "InvalidAuthenticationToken");
+    }
+    // By what it holds, an application gets the next.
+    server.with_answer(&ask(&server, &app.id, secret)).get("/v1.0/groups").ok();
+    server.user("ada@example.org").get("/v1.0/groups").ok();
+    let server = server.kill_and_restart();
+    before.at(&server).get("/v1.0/groups").refused(401, "InvalidAuthenticationToken");
+    assert_eq!(server.number("select count(*) from keys where purpose = 'tokens'"), 1);
+}
+
 /// The ids of the keys that a server names.
 fn keys(server: &Server) -> Vec<String> {
     let keys = server.anonymous().get("/common/discovery/v2.0/keys").ok();

@@ -147,6 +147,7 @@ fn fill(server: &Server) {
 const SIGNED_IN: &str = "
     insert into sign_in_links select x'01', id, tenant_id, 0 from users limit 1;
     insert into sessions select x'02', id, 0 from users limit 1;
+    insert into passwords select id, '', 0 from users limit 1;
     insert into grants select x'03', a.id, u.id, '', '', null, null, 0 from apps a, users u limit 1;
     insert into grant_tokens select x'04', id, true, false, 0 from grants;
 ";

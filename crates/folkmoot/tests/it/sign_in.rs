@@ -1,6 +1,9 @@
 //! People sign in, and applications get tokens for them: by a code with its proof (RFC 7636), then by
 //! refresh tokens.
 
+mod pages;
+mod passwords;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -318,7 +321,7 @@ fn an_application_is_answered_only_where_it_is_at_home() {
     let cases: [(&[(&str, &str)], &str); 9] = [
         (&[("response_type", "token")], "unsupported_response_type"),
         (&[("response_type", "")], "invalid_request"),
-        (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("response_mode", "web_message")], "invalid_request"),
         (&[("code_challenge", ""), ("code_challenge_method", "")], "invalid_request"),
         (&[("code_challenge_method", "plain")], "invalid_request"),
         (&[("code_challenge_method", "")], "invalid_request"),
@@ -451,7 +454,7 @@ fn who_is_disabled_has_nothing_left() {
     let refused = other.submit(&other.get(path_of(&link)), &[]);
     assert!(refused.text().contains("This account is disabled."), "{}", refused.text());
     let listed = it.server.command(&["user", "list"]);
-    assert_eq!(listed, format!("{id}\t{ADA}\tada\tdisabled"));
+    assert_eq!(listed, format!("{id}\t{ADA}\tada\tdisabled\tno password"));
     it.server.command(&["user", "enable", &id]);
     other.sign_in(ADA);
     ada.get("/v1.0/me").ok();

@@ -34,7 +34,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 48] = [
+pub(super) const REFERENCES: [Reference; 49] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -80,6 +80,7 @@ pub(super) const REFERENCES: [Reference; 48] = [
     refers("sign_in_links", SECRET, USER, "users", ID),
     refers("sign_in_links", SECRET, &["tenant_id"], "tenants", ID),
     refers("sessions", SECRET, USER, "users", ID),
+    refers("passwords", USER, USER, "users", ID),
     refers("grants", ID, &["app_id"], "apps", ID),
     refers("grants", ID, USER, "users", ID),
     refers("grant_tokens", SECRET, &["grant_id"], "grants", ID),

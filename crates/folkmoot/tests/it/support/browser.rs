@@ -25,14 +25,29 @@ impl<'s> Browser<'s> {
         Browser { server, cookies: RefCell::default(), headers: headers.to_vec() }
     }
 
+    /// What it keeps, for another run of the server.
+    pub(crate) fn into_cookies(self) -> BTreeMap<String, String> {
+        self.cookies.into_inner()
+    }
+
+    pub(crate) fn with_cookies(self, cookies: BTreeMap<String, String>) -> Browser<'s> {
+        Browser { cookies: RefCell::new(cookies), ..self }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], b"")
     }
 
-    /// Sends the form that stands on a page, with what a person typed into it.
+    /// Sends the first form of a page that has what a person typed into it.
+    #[track_caller]
     pub(crate) fn submit(&self, page: &Response, typed: &[(&str, &str)]) -> Response {
         let html = page.text();
-        let action = attribute(&html, "<form method=\"post\" ", "action").unwrap();
+        let has =
+            |form: &&str| typed.iter().all(|(name, _)| form.contains(&format!(" name=\"{name}\"")));
+        let html = html.split("<form ").skip(1).map(|it| it.split("</form>").next().unwrap());
+        let html = html.map(|it| format!("<form {it}")).collect::<Vec<_>>();
+        let html = html.iter().map(String::as_str).find(has).expect("a form with these fields");
+        let action = attribute(html, "<form ", "action").unwrap();
         let mut fields = Vec::new();
         for input in html.split("<input ").skip(1) {
             let input = format!("<input {}", input.split('>').next().unwrap());
@@ -42,7 +57,10 @@ impl<'s> Browser<'s> {
             fields.push((name, typed.unwrap_or(value)));
         }
         let fields: Vec<_> = fields.iter().map(|(it, value)| (&it[..], &value[..])).collect();
-        self.post(&action, &fields)
+        match attribute(html, "<form ", "method") {
+            Some(_) => self.post(&action, &fields),
+            None => self.get(&format!("{action}?{}", query(&fields))),
+        }
     }
 
     pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {

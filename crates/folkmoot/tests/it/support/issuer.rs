@@ -1,6 +1,6 @@
 //! The built-in issuer as an application asks it.
 
-use super::{Client, Response, Server, folkmoot};
+use super::{Client, Done, Response, Server, folkmoot, with_input};
 
 /// An application of the operator's.
 pub(crate) struct App {
@@ -16,6 +16,11 @@ impl Server {
         let done = folkmoot(args, &self.data);
         assert_eq!(done.status, Some(0), "{args:?}: {}", done.stderr);
         done.stdout.trim_end().to_owned()
+    }
+
+    /// Gives a user a password by `folkmoot user password`; what it says.
+    pub(crate) fn set_password(&self, name: &str, input: &str) -> Done {
+        with_input(&["user", "password", name], &self.data, input)
     }
 
     /// Makes an application by `folkmoot app add`.

@@ -10,7 +10,7 @@ pub(crate) mod postgres;
 mod talk;
 mod world;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -401,7 +401,17 @@ pub(crate) struct Done {
 
 /// Runs a command of the program on a data folder.
 pub(crate) fn folkmoot(args: &[&str], data: &Path) -> Done {
-    let output = Command::new(BINARY).args(args).arg("--data").arg(data).output().unwrap();
+    with_input(args, data, "")
+}
+
+/// The same with this at its standard input.
+pub(crate) fn with_input(args: &[&str], data: &Path, input: &str) -> Done {
+    let mut command = Command::new(BINARY);
+    let command = command.args(args).arg("--data").arg(data).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // One that does not read it is done before.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
     Done {
         status: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
