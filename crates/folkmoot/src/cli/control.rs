@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{app, group, token, user};
+use crate::cli::{app, group, tenant, token, user};
 use crate::config::Config;
 use crate::server::Server;
 
@@ -34,6 +34,8 @@ pub(crate) enum Request {
     KeyRotate,
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
+    /// `folkmoot tenant list`
+    TenantList,
 }
 
 /// Carries out a request; what to print.
@@ -44,6 +46,7 @@ pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Resu
         Request::User(wanted) => user::carry_out(server, wanted).await,
         Request::KeyRotate => server.rotate_key().await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
+        Request::TenantList => tenant::list(server).await,
     }
 }
 

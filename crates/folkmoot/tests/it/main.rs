@@ -35,6 +35,7 @@ mod postgres;
 mod posts;
 mod prefer;
 mod query;
+mod quotas;
 mod random_filter;
 mod search;
 mod seed;

@@ -4,6 +4,7 @@
 //! ran in last. One that fails leaves nothing behind: where it had written, the transaction is rolled
 //! back and the others of its group run again without it.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::{Conn, Run, Tx};
 use crate::store::error::Error;
 use crate::store::feed::{self, Change};
+use crate::store::quotas;
 
 /// How often a group runs again without a command that had failed after it wrote; then each of it runs
 /// alone.
@@ -199,12 +201,20 @@ async fn attempt(
     tx.begin(scope).await?;
     tx.tenant_changed = false;
     let (mut changes, mut silent) = (Vec::new(), false);
+    let mut added = BTreeMap::new();
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
             continue;
         }
         tx.start(at);
-        let good = job.run(tx).await;
+        let mut good = job.run(tx).await;
+        if good {
+            let held = std::mem::take(&mut tx.held);
+            if let Err(error) = quotas::settle(tx, held, &mut added).await {
+                job.fail(error);
+                good = false;
+            }
+        }
         tx.standing()?;
         if good {
             silent |= tx.wrote && tx.changes.is_empty() && !tx.unshown;
@@ -218,6 +228,7 @@ async fn attempt(
     }
     tx.start(usize::MAX);
     let streams = feed::write(tx, changes).await.map_err(|error| tx.lost(error))?;
+    quotas::write(tx, added).await.map_err(|error| tx.lost(error))?;
     tx.commit().await?;
     Ok(if silent { Changed::Anything } else { Changed::Streams(streams) })
 }
@@ -235,6 +246,7 @@ impl Tx {
     /// The command at this place begins.
     fn start(&mut self, at: usize) {
         self.changes.clear();
+        self.held.clear();
         self.wrote = false;
         self.unshown = false;
         if let Conn::Postgres(conn) = &mut self.conn {

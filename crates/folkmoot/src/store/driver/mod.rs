@@ -31,6 +31,8 @@ pub(crate) struct Tx {
     conn: Conn,
     /// What the command that runs has changed, for the feed.
     changes: Vec<Change>,
+    /// What the command that runs keeps more of a group's attachments, or less: bytes.
+    held: Vec<(GroupId, i64)>,
     /// Whether the command that runs has written anything.
     wrote: bool,
     /// Whether the command that runs has said that no answer that is kept shows what it writes.
@@ -99,6 +101,7 @@ impl Tx {
         Tx {
             conn,
             changes: Vec::new(),
+            held: Vec::new(),
             wrote: false,
             unshown: false,
             blobs: blobs.to_owned(),
@@ -222,6 +225,21 @@ impl Tx {
     /// Tells the feed of a change; it is written with the commit.
     pub(crate) fn changed(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Says that so many more bytes are kept for attachments of a group, or fewer; what does not fit into the
+    /// tenant's quota fails the command at its end.
+    pub(in crate::store) fn hold(&mut self, group: GroupId, bytes: i64) {
+        self.held.push((group, bytes));
+    }
+
+    /// Makes the transaction fail, and run again, if a tenant's attachments have more bytes than they may.
+    /// Nobody waits for it.
+    pub(in crate::store) async fn expect_room(&mut self, tenant: TenantId) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(_) => Ok(()),
+            Conn::Postgres(conn) => conn.expect_room(tenant.0).await,
+        }
     }
 
     /// Says of a command that tells the feed nothing that no answer that is kept shows what it writes.
