@@ -141,6 +141,14 @@ impl Common {
             if file.issuer[..at].iter().any(|other| other.issuer == *name) {
                 bail!("two [[issuer]] entries for '{name}': give one of them all audiences");
             }
+            for other in &file.issuer[..at] {
+                if let Some(domain) = it.shares_domain(other) {
+                    let other = &other.issuer;
+                    bail!(
+                        "the domain {domain} is owned by one issuer alone, not by '{other}' and '{name}'"
+                    );
+                }
+            }
         }
         let default = || SocketAddr::from(([127, 0, 0, 1], 8080));
         let data = self.data.clone().or(file.data);
