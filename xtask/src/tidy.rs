@@ -67,10 +67,11 @@ const WORDS: [(&str, &[&str]); 5] = [
 const LINES_MAX: usize = 600;
 
 /// Documents whose paths must exist.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "README.md",
+    "SECURITY.md",
     "clients/README.md",
     "docs/adr/README.md",
     "docs/beyond-graph.md",

@@ -78,6 +78,8 @@ struct TenantFile {
     id: Option<uuid::Uuid>,
     /// Mail domains; groups' addresses are in the first.
     domains: Vec<String>,
+    /// Bytes that its attachments may have; 0 for any number. Without one, what `[limits]` says.
+    attachment_bytes: Option<u64>,
 }
 
 /// `[limits]` of the file: those that depend on the machine and on who calls. What is not set is as
@@ -87,6 +89,8 @@ struct TenantFile {
 pub(crate) struct Limits {
     /// Requests of one user through one application in ten minutes; 0 for any number.
     pub(crate) requests: Option<u32>,
+    /// Bytes that the attachments of each tenant may have; 0 for any number.
+    pub(crate) attachment_bytes: Option<u64>,
     /// Writes to one group that may wait or run.
     pub(crate) writes_per_group: Option<usize>,
     /// Connections at a time.
@@ -114,6 +118,9 @@ pub(crate) struct Config {
     pub(crate) tenants: Vec<(TenantId, String)>,
     /// The domain of the default tenant's groups.
     pub(crate) domain: Option<String>,
+    /// Bytes that the attachments of a tenant may have (none: of the default one), where it has a limit of its
+    /// own; 0 for any number.
+    pub(crate) attachment_bytes: Vec<(Option<TenantId>, u64)>,
     /// Whose tokens are taken beside this server's own.
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) limits: Limits,
@@ -141,9 +148,11 @@ impl Common {
             }
         };
         check("--blobs", self.blobs.as_deref().or(file.blobs.as_deref()), "file")?;
-        let (mut tenants, mut domain) = (Vec::new(), None);
+        let (mut tenants, mut domain, mut attachment_bytes) = (Vec::new(), None, Vec::new());
         for tenant in file.tenant {
             let first = tenant.domains.into_iter().next().context("a [[tenant]] needs a domain")?;
+            attachment_bytes
+                .extend(tenant.attachment_bytes.map(|it| (tenant.id.map(TenantId), it)));
             match tenant.id {
                 Some(id) => tenants.push((TenantId(id), first)),
                 None if domain.is_none() => domain = Some(first),
@@ -156,6 +165,14 @@ impl Common {
             if file.issuer[..at].iter().any(|other| other.issuer == *name) {
                 bail!("two [[issuer]] entries for '{name}': give one of them all audiences");
             }
+            for other in &file.issuer[..at] {
+                if let Some(domain) = it.shares_domain(other) {
+                    let other = &other.issuer;
+                    bail!(
+                        "the domain {domain} is owned by one issuer alone, not by '{other}' and '{name}'"
+                    );
+                }
+            }
         }
         let default = || SocketAddr::from(([127, 0, 0, 1], 8080));
         let data = self.data.clone().or(file.data);
@@ -167,6 +184,7 @@ impl Common {
             trust_proxy: file.trust_proxy,
             tenants,
             domain,
+            attachment_bytes,
             issuers: file.issuer,
             limits: file.limits,
             audit_keep_days: file.audit.keep_days,

@@ -23,6 +23,7 @@ use crate::ids::TenantId;
 use crate::service::audit::{Act, By};
 use crate::service::{Error, Service, keys, limits, users};
 use crate::store::audit::Deed;
+use crate::store::quotas::{self, Use};
 use crate::store::tenants::{self, Tenant};
 use crate::store::{self, Key, Purpose, Settings, Store, Tx, groups};
 
@@ -120,6 +121,35 @@ impl Server {
         let act = Act { tenant, by, operation: name, client, ..Act::of_server() };
         let (store, service) = (self.store.acting(act.clone()), self.service.acting(act));
         Server { store, service, ..self.clone() }
+    }
+
+    /// Lets the attachments of each tenant have as many bytes as the configuration says. Only a server does
+    /// so that serves: a command may know of no configuration.
+    pub(crate) async fn set_quotas(&self, config: &Config) -> anyhow::Result<()> {
+        for tenant in &self.tenants {
+            let id = tenant.id;
+            let own = config.attachment_bytes.iter().find(|(it, _)| match it {
+                Some(it) => *it == id,
+                None => tenant.is_default,
+            });
+            let max = own.map(|(_, max)| *max).or(config.limits.attachment_bytes).unwrap_or(0);
+            let max = i64::try_from(max).context("attachment_bytes is too large")?;
+            self.store
+                .tend(uuid::Uuid::nil(), (), move |tx, ()| Box::pin(quotas::set_max(tx, id, max)))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The tenants that are served, the default one first, each with what its attachments have and may have.
+    pub(crate) async fn uses(&self) -> anyhow::Result<Vec<(&Tenant, Use)>> {
+        let mut uses = Vec::new();
+        for tenant in &self.tenants {
+            let id = tenant.id;
+            let used = self.store.read((), move |tx, ()| Box::pin(quotas::of_tenant(tx, id)));
+            uses.push((tenant, used.await?));
+        }
+        Ok(uses)
     }
 
     /// The tenant with this id, or the default one.

@@ -19,7 +19,9 @@ use http_body_util::{BodyExt, Limited};
 use odata::batch::{BatchRequest, is_simple, requests};
 use odata::json::write_string;
 
+use crate::access::Caller;
 use crate::api::error::{About, Error};
+use crate::api::throttle::Left;
 use crate::api::{Api, OwnJson, carry_out, client_id, json as json_answer, refused, told, write};
 use crate::service::audit::Whence;
 use crate::service::limits;
@@ -36,26 +38,22 @@ struct Done {
 /// together.
 pub(super) async fn answer(
     api: &Api,
+    caller: &Caller,
     root: &str,
     parts: &Parts,
     body: &mut Body,
     whence: Whence,
 ) -> Result<Response, Error> {
-    // Asked here, where the path was parsed: it has more than one spelling.
-    if parts.extensions.get::<Share>().is_some() {
-        return Err(Error::Url("a batch cannot hold another".to_owned()));
-    }
-    if parts.method != Method::POST {
-        let method = parts.method.clone();
-        return Err(Error::Method { method, allowed: vec![Method::POST] });
-    }
-    let batch = write::read_json_within(parts, body, limits::JSON_DEPTH_MAX + 3).await?;
-    let requests =
-        requests(&batch, limits::BATCH_MAX).map_err(|error| Error::Body(format!("{error}.")))?;
-    if api.strict && !is_simple(&requests) {
-        let why = "Batch should be either fully sequential or fully parallel.";
-        return Err(Error::Body(why.to_owned()));
-    }
+    let requests = match read(api, parts, body).await {
+        Ok(requests) => requests,
+        // What holds no request that could be counted is one itself.
+        Err(error) => {
+            if parts.extensions.get::<Share>().is_none() {
+                api.throttle.count(caller)?;
+            }
+            return Err(error);
+        }
+    };
     let mut done: Vec<Option<Done>> = requests.iter().map(|_| None).collect();
     let mut running = FuturesUnordered::new();
     let mut started = vec![false; requests.len()];
@@ -72,8 +70,10 @@ pub(super) async fn answer(
                 .iter()
                 .find(|it| done[**it].as_ref().is_some_and(|it| it.status.as_u16() >= 400));
             let failed = failed.map(|it| &requests[*it].id);
+            let counted = api.throttle.count(caller);
             let of = requests.len();
-            let answer = one(api, root, parts, request, (failed, of, whence));
+            let counted = counted.map(|left| Share { of, left });
+            let answer = one(api, root, parts, request, (failed, counted, whence));
             running.push(answer.map(move |it| (at, it)));
         }
         let Some((at, response)) = running.next().await else { break };
@@ -86,21 +86,43 @@ pub(super) async fn answer(
     Ok(json_answer(StatusCode::OK, written(&requests, done)))
 }
 
-/// The answer to one request; `failed` is the one before it that did not go well.
+/// The requests of a batch.
+async fn read(api: &Api, parts: &Parts, body: &mut Body) -> Result<Vec<BatchRequest>, Error> {
+    // Asked here, where the path was parsed: it has more than one spelling.
+    if parts.extensions.get::<Share>().is_some() {
+        return Err(Error::Url("a batch cannot hold another".to_owned()));
+    }
+    if parts.method != Method::POST {
+        let method = parts.method.clone();
+        return Err(Error::Method { method, allowed: vec![Method::POST] });
+    }
+    let batch = write::read_json_within(parts, body, limits::JSON_DEPTH_MAX + 3).await?;
+    let requests =
+        requests(&batch, limits::BATCH_MAX).map_err(|error| Error::Body(format!("{error}.")))?;
+    if api.strict && !is_simple(&requests) {
+        let why = "Batch should be either fully sequential or fully parallel.";
+        return Err(Error::Body(why.to_owned()));
+    }
+    Ok(requests)
+}
+
+/// The answer to one request; `failed` is the one before it that did not go well, `counted` whether there was
+/// room for it.
 fn one<'a>(
     api: &'a Api,
     root: &'a str,
     outer: &'a Parts,
     request: &'a BatchRequest,
-    (failed, of, whence): (Option<&'a String>, usize, Whence),
+    (failed, counted, whence): (Option<&'a String>, Result<Share, Error>, Whence),
 ) -> BoxFuture<'a, Response> {
     // Boxed because a batch is carried out by what it calls.
     async move {
-        let carried_out = match (failed, request::inner(root, outer, request)) {
-            (Some(failed), _) => Err(Error::Dependency(failed.clone())),
-            (None, Err(error)) => Err(error),
-            (None, Ok((root, path, mut inner))) => {
-                inner.extensions_mut().insert(Share(of));
+        let carried_out = match (counted, failed, request::inner(root, outer, request)) {
+            (Err(throttled), _, _) => Err(throttled),
+            (_, Some(failed), _) => Err(Error::Dependency(failed.clone())),
+            (_, None, Err(error)) => Err(error),
+            (Ok(share), None, Ok((root, path, mut inner))) => {
+                inner.extensions_mut().insert(share);
                 let (parts, mut body) = inner.into_parts();
                 carry_out(api, root, path, parts, &mut body, whence).await
             }
@@ -110,9 +132,14 @@ fn one<'a>(
     .boxed()
 }
 
-/// How many requests share what an answer may hold.
+/// What a request of a batch knows of the others.
 #[derive(Clone, Copy)]
-pub(super) struct Share(pub(super) usize);
+pub(super) struct Share {
+    /// How many share what an answer may hold.
+    pub(super) of: usize,
+    /// What was left to the caller when it was counted, where that is counted.
+    pub(super) left: Option<Left>,
+}
 
 fn refuse(api: &Api, request: &BatchRequest, error: &Error) -> Response {
     let date = api.service.clock().now().to_string();

@@ -320,6 +320,8 @@ fn of_service(error: &service::Error) -> (StatusCode, &'static str) {
         E::Changed => (StatusCode::PRECONDITION_FAILED, "ErrorIrresolvableConflict"),
         E::Taken(_) => (StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue"),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ErrorMessageSizeExceeded"),
+        // As Exchange answers through Graph: a 5xx that its clients do not try again.
+        E::Quota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "ErrorQuotaExceeded"),
         E::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange"),
         E::SkipToken(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         E::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),

@@ -266,10 +266,15 @@ async fn carry_out(
     }
     let caller = authenticate(api, &parts, whence).await?;
     if matches!(&segments[..], [only] if only.name.eq_ignore_ascii_case("$batch")) {
-        return batch::answer(api, &root, &parts, body, whence).await;
+        return batch::answer(api, &caller, &root, &parts, body, whence).await;
     }
+    // One of a batch was counted with it.
+    let left = match parts.extensions.get::<batch::Share>() {
+        Some(share) => share.left,
+        None => api.throttle.count(&caller)?,
+    };
     // Graph says in /beta how much is left.
-    let left = api.throttle.count(&caller)?.filter(|_| root.ends_with("/beta"));
+    let left = left.filter(|_| root.ends_with("/beta"));
     let path = path.trim_start_matches('/').to_owned();
     let bound = bind_path(model_of(&root, api.strict), &segments).map_err(|error| match error {
         BindError::UnknownSegment { .. } => Error::NotServed(format!("/{path}")),
@@ -280,8 +285,8 @@ async fn carry_out(
     let metadata = accepted.unwrap_or_default();
     let wanted = Wanted { metadata, body: prefer.body, page_max: prefer.page_max };
     let mut ctx = api.service.ctx(caller, root, wanted, if_match(&parts.headers), api.strict);
-    if let Some(batch::Share(of)) = parts.extensions.get() {
-        ctx.share_answer(*of);
+    if let Some(share) = parts.extensions.get::<batch::Share>() {
+        ctx.share_answer(share.of);
     }
     let call = Call { ctx, row, path: bound, self_path: path, parts, prefer, accepted, whence };
     let mut answered = if row.method == Method::GET {

@@ -392,6 +392,11 @@ impl Place {
     fn responses(&self) -> Value {
         let unserved = [Asked::Filter, Asked::OrderBy].into_iter().any(|it| self.refuses(it));
         let mut responses = refusals(unserved);
+        if self.row.method == Method::POST {
+            // Where files come along for which the tenant has no room.
+            let refusal = json!({"$ref": "#/components/responses/error"});
+            responses.insert("507".to_owned(), refusal);
+        }
         for status in self.row.success.statuses() {
             let mut response =
                 json!({"description": status.canonical_reason().unwrap_or_default()});

@@ -2,7 +2,8 @@
 //! (its answer is 429 with `Retry-After`).
 //!
 //! **Invariant:** a request is counted once, after its token was checked and before anything is asked of the
-//! store; a request in a batch counts as one that comes alone. What is kept of callers who no longer call goes.
+//! store; a request in a batch counts as one that comes alone, whatever is wrong with it; what comes to the
+//! address of an upload counts for whoever asked for that. What is kept of callers who no longer call goes.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};

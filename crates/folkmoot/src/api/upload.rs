@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** the address alone says who may: no Authorization is asked for or looked at, and a wrong
 //! secret is answered as a session that is not there. Bytes go to the disk as they arrive, never into
-//! memory as a whole. An address is never logged.
+//! memory as a whole. An address is never logged. Each request with a good secret counts as one of the
+//! session's caller.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -42,6 +43,8 @@ pub(super) async fn answer(
     let service = &api.service.acting(whence.anonymous("UploadAttachment"));
     let id = session(parts.uri.path()).unwrap_or_default();
     let session = uploads::find(service, id, &token(parts)).await?;
+    // As what whoever asked for it does, wherever the address has got to.
+    api.throttle.count(&session.caller())?;
     match parts.method {
         Method::DELETE => {
             uploads::cancel(service, &session).await?;

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** an issuer speaks only for itself: its tokens are checked with its own keys, are for
 //! the operator's own application, never for Microsoft Graph, and are of the tenants that it may speak
-//! for. Nobody is known by a name or an address that a token says.
+//! for. Nobody is known by a name or an address that a token says; one that the issuer vouches for, of a
+//! domain that it owns, may join its holder to an account, once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -58,6 +59,11 @@ pub(crate) struct IssuerSettings {
     allowed_tenants: Vec<Uuid>,
     #[serde(default = "algorithms")]
     algorithms: Vec<Algorithm>,
+    /// Mail domains that the issuer owns: whoever has an address there has it from the issuer.
+    #[serde(default)]
+    domains: Vec<String>,
+    /// The claim with an address of such a domain; none: `email`, where `email_verified` is true.
+    address_claim: Option<String>,
     /// How far the issuer's clock may be off.
     #[serde(default = "clock_skew_seconds")]
     clock_skew_seconds: i64,
@@ -129,10 +135,33 @@ impl IssuerSettings {
                  in as allowed_tenants"
             ));
         }
+        if let Some(odd) = self.domains.iter().find(|it| net::domain(it).is_none()) {
+            return Err(format!("'{odd}' among its domains is no mail domain"));
+        }
+        let many = issuer.contains(TENANT) || self.allowed_tenants.len() > 1;
+        if !self.domains.is_empty() && many {
+            return Err("it speaks for several tenants, and 'domains' does not say of which they are: name \
+                each tenant as an [[issuer]] of its own"
+                .into());
+        }
+        if self.domains.is_empty() && self.address_claim.is_some() {
+            return Err("'address_claim' needs domains".into());
+        }
         if !self.groups.is_empty() && self.groups_claim.is_none() {
             return Err("'groups' needs a groups_claim".into());
         }
         Ok(())
+    }
+
+    /// A domain that another issuer says it owns too.
+    pub(crate) fn shares_domain(&self, other: &IssuerSettings) -> Option<String> {
+        let theirs = other.owned();
+        self.owned().into_iter().find(|it| theirs.contains(it))
+    }
+
+    /// The domains that it owns, as they are compared.
+    fn owned(&self) -> Vec<String> {
+        self.domains.iter().filter_map(|it| net::domain(it)).collect()
     }
 
     /// Whether a token with this `iss` and `tid` is one of its.
@@ -176,10 +205,25 @@ pub(crate) struct Person {
     pub(crate) principal_name: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) mail: Option<String>,
+    /// Their address, where the issuer vouches for it: of a domain that it owns, in ASCII, the domain as it is
+    /// looked up.
+    pub(crate) address: Option<String>,
+    /// Whether the issuer owns any domain, and so is not asked for addresses elsewhere.
+    pub(crate) at_home: bool,
+    /// The domains that any issuer owns, this one or another.
+    pub(crate) owned: Arc<[String]>,
     /// Nicknames or ids of the groups that they are in; `None` where nothing is said of that.
     pub(crate) groups: Option<Vec<String>>,
     /// When the token was made, in seconds since 1970.
     pub(crate) issued_at: i64,
+}
+
+impl Person {
+    /// Whether an issuer owns this mail domain, so that a name in it is only taken where that one vouches
+    /// for it; so is not what cannot be looked up.
+    pub(crate) fn is_owned(&self, domain: &str) -> bool {
+        !self.owned.is_empty() && net::domain(domain).is_none_or(|it| self.owned.contains(&it))
+    }
 }
 
 /// By what a token of another issuer stands.
@@ -204,6 +248,8 @@ struct Issuer {
     /// The tenant here that its users belong to.
     tenant: Uuid,
     keys: Arc<Published>,
+    /// The domains that it owns, and those that any issuer owns.
+    domains: (Vec<String>, Arc<[String]>),
 }
 
 /// All of them.
@@ -217,11 +263,13 @@ impl Issuers {
     /// Where nothing can be fetched over https on this system.
     pub(crate) fn new(all: Vec<(IssuerSettings, Uuid)>) -> Result<Issuers, String> {
         let mut issuers = Vec::with_capacity(all.len());
+        let owned: Arc<[String]> = all.iter().flat_map(|(it, _)| it.owned()).collect();
         for (settings, tenant) in all {
             // Entra ID's document for all tenants names the issuer with the same placeholder.
             let base = settings.issuer.replace(TENANT, "common");
             let keys = Arc::new(Published::new(settings.issuer.clone(), &base)?);
-            issuers.push(Issuer { settings, tenant, keys });
+            let domains = (settings.owned(), owned.clone());
+            issuers.push(Issuer { settings, tenant, keys, domains });
         }
         // One that is named as it is comes before one that any tenant fits.
         issuers.sort_by_key(|it| it.settings.issuer.contains(TENANT));
@@ -233,6 +281,11 @@ impl Issuers {
         for issuer in &self.0 {
             issuer.keys.tend();
         }
+    }
+
+    /// The tenant here that the users of an issuer belong to, by `iss` and `tid` of its tokens.
+    pub(crate) fn tenant_of(&self, iss: &str, tid: Option<&str>) -> Option<Uuid> {
+        self.0.iter().find(|it| it.settings.is(iss, tid)).map(|it| it.tenant)
     }
 
     /// What a token says, if one of the issuers has made it; its times are not looked at.
@@ -356,10 +409,47 @@ impl Issuer {
             subject: known_by(subject)?,
             principal_name: first(&["upn", "preferred_username", "unique_name", "email"]),
             display_name: first(&["name"]).or_else(full_name),
-            mail: first(&["email", "mail"]),
+            mail: first(&["email", "mail"]).filter(|it| self.may_say(jwt, it)),
+            address: self.address(jwt),
+            at_home: !self.domains.0.is_empty(),
+            owned: self.domains.1.clone(),
             groups: self.groups(jwt),
             issued_at: now_or_before,
         })
+    }
+
+    /// The address that the issuer vouches for.
+    fn address(&self, jwt: &Jwt<'_>) -> Option<String> {
+        let claim = self.settings.address_claim.as_deref().unwrap_or("email");
+        let (local, domain) = jwt.text(claim)?.rsplit_once('@')?;
+        let domain = net::domain(domain)?;
+        // Beyond ASCII, two names that look alike, or are folded alike, may be two people's.
+        let own = self.stands(jwt) && local.is_ascii() && self.domains.0.contains(&domain);
+        own.then(|| format!("{local}@{domain}"))
+    }
+
+    /// Whether the issuer stands by the addresses that a token says: what somebody typed has to be verified,
+    /// and nothing that is said not to be counts.
+    fn stands(&self, jwt: &Jwt<'_>) -> bool {
+        match jwt.claim("email_verified") {
+            Some(verified) => verified == true || verified == "true",
+            None => self.settings.address_claim.is_some(),
+        }
+    }
+
+    /// Whether an address that is to be shown may come from this issuer: not one that it does not believe
+    /// itself, nor one of a domain that another owns, and only of its own domains where it has any.
+    fn may_say(&self, jwt: &Jwt<'_>, address: &str) -> bool {
+        let (own, owned) = &self.domains;
+        if owned.is_empty() {
+            return true;
+        }
+        let domain = address.rsplit_once('@').and_then(|(_, domain)| net::domain(domain));
+        match domain {
+            Some(it) if own.contains(&it) => self.stands(jwt),
+            Some(it) => own.is_empty() && !owned.contains(&it),
+            None => false,
+        }
     }
 
     /// The groups that a token says its user is in; `None` where it does not say.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::{app, audit, group, token, user};
+use crate::cli::{app, audit, group, tenant, token, user};
 use crate::config::Config;
 use crate::server::Server;
 
@@ -39,6 +39,8 @@ pub(crate) enum Request {
     GroupAdd(group::Wanted),
     /// `folkmoot audit export`
     Audit(audit::Wanted),
+    /// `folkmoot tenant list`
+    TenantList,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             Request::KeyRotate { .. } => "folkmoot key rotate",
             Request::GroupAdd(_) => "folkmoot group add",
             Request::Audit(_) => "folkmoot audit export",
+            Request::TenantList => "folkmoot tenant list",
         }
     }
 }
@@ -65,6 +68,7 @@ async fn carry_out(server: &Server, request: Request, way: &str) -> anyhow::Resu
         Request::KeyRotate { now } => server.rotate_key(now).await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
         Request::Audit(wanted) => audit::carry_out(server, wanted).await,
+        Request::TenantList => tenant::list(server).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod control;
 mod group;
 mod key;
 mod serve;
+mod tenant;
 mod token;
 mod user;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Manage the key that tokens are signed with
     #[command(subcommand)]
     Key(key::Command),
+    /// Tenants and what they hold
+    #[command(subcommand)]
+    Tenant(tenant::Command),
     /// Manage people's accounts
     #[command(subcommand)]
     User(user::Command),
@@ -64,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
             Command::App(command) => app::run(command).await,
             Command::Group(command) => group::run(command).await,
             Command::Key(command) => key::run(command).await,
+            Command::Tenant(command) => tenant::run(command).await,
             Command::User(command) => user::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Check(args) => check::run(args).await,

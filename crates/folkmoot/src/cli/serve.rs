@@ -103,6 +103,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if args.fixed_clock.is_some() && !args.ephemeral && server.has_groups().await? {
         bail!("--fixed-clock needs an empty store: its ids begin anew, and these would be there");
     }
+    server.set_quotas(&config).await.context("cannot set the quotas of attachments")?;
     let bounds = bounds(&config)?;
     let tls = tls(&args, &config, &server, &certificates).await?;
     if tls.is_some() && config.public_url.is_none() {

@@ -14,6 +14,7 @@ use crate::auth::Password;
 use crate::cli::control;
 use crate::config::Common;
 use crate::server::Server;
+use crate::service::identities::{self, Known};
 use crate::service::{limits, users};
 
 /// Manage people's accounts.
@@ -50,6 +51,31 @@ pub(crate) enum Command {
     Disable {
         #[command(flatten)]
         who: Who,
+    },
+    /// Let an identity of another issuer be an account that is there
+    Join {
+        #[command(flatten)]
+        who: Who,
+        /// The issuer, as `iss` in its tokens
+        #[arg(long)]
+        issuer: String,
+        /// What it knows them by: `sub` in its tokens or, with --issuer-tenant, `oid`
+        #[arg(long)]
+        subject: String,
+        /// The tenant there, `tid` in its tokens (Entra ID)
+        #[arg(long, value_name = "GUID")]
+        issuer_tenant: Option<String>,
+    },
+    /// Part an account from what an issuer knows it by: its tokens are somebody else's from then on
+    Unjoin {
+        #[command(flatten)]
+        who: Who,
+        /// The issuer, as `iss` in its tokens
+        #[arg(long)]
+        issuer: String,
+        /// What it knows them by, where only one of several goes
+        #[arg(long)]
+        subject: Option<String>,
     },
     /// Let somebody who was disabled sign in again
     Enable {
@@ -89,6 +115,8 @@ enum Action {
     Password { name: String, password: Option<Password> },
     List,
     Disable { name: String, disabled: bool },
+    Join { name: String, issuer: String, subject: String, issuer_tenant: Option<String> },
+    Unjoin { name: String, issuer: String, subject: Option<String> },
 }
 
 impl Wanted {
@@ -99,6 +127,8 @@ impl Wanted {
             Action::Link { .. } => "folkmoot user link",
             Action::List => "folkmoot user list",
             Action::Password { .. } => "folkmoot user password",
+            Action::Join { .. } => "folkmoot user join",
+            Action::Unjoin { .. } => "folkmoot user unjoin",
             Action::Disable { disabled: true, .. } => "folkmoot user disable",
             Action::Disable { disabled: false, .. } => "folkmoot user enable",
         }
@@ -117,6 +147,12 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::List { place } => (place, Action::List),
         Command::Disable { who } => (who.place, Action::Disable { name: who.name, disabled: true }),
+        Command::Join { who, issuer, subject, issuer_tenant } => {
+            (who.place, Action::Join { name: who.name, issuer, subject, issuer_tenant })
+        }
+        Command::Unjoin { who, issuer, subject } => {
+            (who.place, Action::Unjoin { name: who.name, issuer, subject })
+        }
         Command::Enable { who } => (who.place, Action::Disable { name: who.name, disabled: false }),
     };
     let wanted = Wanted { tenant: place.tenant, action };
@@ -182,6 +218,33 @@ pub(crate) async fn carry_out(server: &Server, wanted: Wanted) -> anyhow::Result
                     Box::pin(users::set_disabled(tx, clock, tenant, name, disabled))
                 })
                 .await?;
+            Ok(user.id.to_string())
+        }
+        Action::Join { name, issuer, subject, issuer_tenant } => {
+            let theirs = server.verifier.others().tenant_of(&issuer, issuer_tenant.as_deref());
+            if theirs != Some(tenant.0) {
+                bail!("no [[issuer]] of the configuration file is '{issuer}' for this tenant");
+            }
+            let known = Known { issuer, tenant: issuer_tenant, subject };
+            let user = server
+                .store
+                .write(tenant.0, (clock, name, known), move |tx, (clock, name, known)| {
+                    Box::pin(identities::join(tx, clock, tenant, name, known))
+                })
+                .await?;
+            server.service().forget_seen();
+            Ok(user.id.to_string())
+        }
+        Action::Unjoin { name, issuer, subject } => {
+            let input = (clock, name, issuer, subject);
+            let user = server
+                .store
+                .write(tenant.0, input, move |tx, (clock, name, issuer, subject)| {
+                    let which = (issuer.as_str(), subject.as_deref());
+                    Box::pin(identities::part(tx, clock, tenant, name, which))
+                })
+                .await?;
+            server.service().forget_seen();
             Ok(user.id.to_string())
         }
     }

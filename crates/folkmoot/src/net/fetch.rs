@@ -69,6 +69,19 @@ pub(crate) fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// A mail domain as it is looked up (UTS #46): in ASCII and in lower case, however it is spelled; `None` where
+/// it cannot be one.
+pub(crate) fn domain(text: &str) -> Option<String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "/\\?#@:%[]".contains(c);
+    if text.contains(odd) {
+        return None;
+    }
+    let url = Url::parse(&format!("https://{text}/")).ok()?;
+    let host = url.host_str()?.trim_end_matches('.');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    (!host.is_empty() && host.chars().all(is_name)).then(|| host.to_owned())
+}
+
 /// Whether it is plain http to this machine.
 pub(crate) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);

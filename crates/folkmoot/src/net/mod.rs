@@ -8,6 +8,6 @@ mod serve;
 mod tls;
 
 pub(crate) use bounds::{Bounds, TooSlow, network};
-pub(crate) use fetch::{Fetcher, address, is_local};
+pub(crate) use fetch::{Fetcher, address, domain, is_local};
 pub(crate) use serve::{Peer, Secure, serve};
 pub(crate) use tls::{DevCa, Tls};

@@ -286,6 +286,13 @@ async fn what_was_taken_keeps_its_bytes_and_what_is_gone_leaves_nothing() {
             .await;
         assert_eq!(rows.map_err(|error: store::Error| error).unwrap(), Some(0));
         assert_eq!(files(store.blobs()), Vec::<std::path::PathBuf>::new());
+        let counted = store
+            .read((), |tx, ()| {
+                let sql = "select cast(sum(bytes) as bigint) from attachment_use";
+                Box::pin(tx.first(sql, &[], |row| row.int(0)))
+            })
+            .await;
+        assert_eq!(counted.map_err(|error: store::Error| error).unwrap(), Some(0));
     })
     .await;
 }
@@ -304,7 +311,7 @@ async fn a_condemned_blob_is_kept_again_or_goes() {
                     tx.unshown();
                     match step {
                         Step::Insert(life) => {
-                            blob.insert(tx, group, 1, Uuid::from_u128(life)).await.map(|()| true)
+                            blob.insert(tx, group, 1, Uuid::from_u128(life)).await
                         }
                         Step::Refer => blob.refer(tx, group, 1).await.map(|()| true),
                         Step::Condemn => {

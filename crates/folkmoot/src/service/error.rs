@@ -72,6 +72,16 @@ pub(crate) enum Error {
         /// Bytes at most.
         max: i64,
     },
+    /// More bytes than the tenant's attachments may have.
+    #[error(
+        "Target mailbox quota exceeded: all attachments here may have {max} bytes together, and {bytes} more do not fit. Delete attachments or posts that are no longer needed, whose bytes are free a day later, or ask whoever runs this server to raise attachment_bytes."
+    )]
+    Quota {
+        /// Bytes to come.
+        bytes: i64,
+        /// Bytes at most.
+        max: i64,
+    },
     /// A range of bytes that an upload session does not have.
     #[error("{0}")]
     Range(String),
@@ -105,6 +115,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {
             store::Error::Crowded => Error::Crowded,
+            store::Error::Quota { bytes, max } => Error::Quota { bytes, max },
             store::Error::Busy | store::Error::Unavailable(_) | store::Error::Collected => {
                 Error::Later(error)
             }

@@ -10,11 +10,11 @@ use odata::bind::Path;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::ids::GroupId;
+use crate::ids::{GroupId, UploadId};
 use crate::service::{Ctx, Error, resolve};
 use crate::store::attachments::NewAttachment;
 use crate::store::blobs::Blob;
-use crate::store::{self, Run, Store};
+use crate::store::{self, Run, Store, uploads};
 
 /// How often a command is tried whose blobs were collected meanwhile.
 const TRIES: usize = 3;
@@ -25,17 +25,23 @@ pub(super) struct Large<'s> {
     pub(super) clock: &'s Clock,
     pub(super) group: GroupId,
     pub(super) blobs: Arc<[Blob]>,
+    /// The upload session that they are from, which has kept room for them.
+    pub(super) session: Option<UploadId>,
 }
 
 impl Large<'_> {
     /// Makes the blobs known.
     pub(super) async fn rows(&self) -> Result<(), Error> {
         let (group, now, life) = (self.group, self.clock.now().ticks, self.clock.id());
+        let session = self.session;
         self.store
             .write(group.0, self.blobs.clone(), move |tx, blobs| {
                 Box::pin(async move {
                     for blob in blobs.iter() {
-                        blob.insert(tx, group, now, life).await?;
+                        let is_new = blob.insert(tx, group, now, life).await?;
+                        if let (true, Some(session)) = (is_new, session) {
+                            uploads::fulfil(tx, group, session).await?;
+                        }
                     }
                     tx.unshown();
                     Ok::<_, Error>(())
@@ -119,7 +125,8 @@ impl Kept {
     }
 
     fn large<'c>(&self, ctx: &'c Ctx, group: GroupId) -> Large<'c> {
-        Large { store: &ctx.store, clock: &ctx.clock, group, blobs: self.blobs.clone() }
+        let blobs = self.blobs.clone();
+        Large { store: &ctx.store, clock: &ctx.clock, group, blobs, session: None }
     }
 
     /// Runs the command that refers to them; `scope` is what it changes.

@@ -1,18 +1,22 @@
 //! Users whom other issuers know: made at first sight, and put into groups where the configuration says
 //! that an issuer decides that.
 //!
-//! **Invariant:** two identities are two users, whatever names and addresses they share. A claim takes
-//! nobody out of a group whom no claim has put there, and no owner.
+//! **Invariant:** two identities are two users, whatever names and addresses they share. An account that is
+//! there is joined by nobody but whom an issuer vouches for that owns the account's domain, once and before
+//! anybody else knows it, or by an operator. A claim takes nobody out of a group whom no claim has put there, and
+//! no owner.
 
 use std::collections::BTreeSet;
 
 use quick_cache::sync::Cache;
 
 use crate::auth::Person;
+use crate::clock::Clock;
 use crate::ids::{self, GroupId, TenantId, UserId};
 use crate::service::audit::{Act, By, Whence};
 use crate::service::groups::{Maker, changed};
 use crate::service::{Error, Service, limits, members, users};
+use crate::store::audit::Deed;
 use crate::store::feed::{Actor, Kind, Op};
 use crate::store::groups::Role;
 use crate::store::identities::{self, Identity};
@@ -57,7 +61,7 @@ impl Service {
             Box::pin(async move { Told::by(tx, *tenant, person).await })
         });
         let user = match known.await? {
-            Told { user: Some(user), news: None } => user.id,
+            Told { user: Some(user), news: None, .. } => user.id,
             _ => {
                 let act = Act { tenant, by: By::Issuer, ..whence.anonymous("TakeInUser") };
                 self.acting(act).take_in(tenant, &person).await?
@@ -65,6 +69,11 @@ impl Service {
         };
         self.seen.0.insert(key, (user, person.issued_at));
         Ok(user)
+    }
+
+    /// Forgets who was seen, after an operator has joined or parted somebody.
+    pub(crate) fn forget_seen(&self) {
+        self.seen.0.clear();
     }
 
     /// Stores what a token says of its user.
@@ -114,6 +123,8 @@ fn identity(person: &Person) -> Identity {
 struct Told {
     /// Who it is; `None`: somebody new.
     user: Option<User>,
+    /// Whether the identity is theirs already; else they are joined to it.
+    is_known: bool,
     /// What is to be changed.
     news: Option<News>,
 }
@@ -129,16 +140,27 @@ struct News {
 impl Told {
     async fn by(tx: &mut Tx, tenant: TenantId, person: &Person) -> Result<Told, Error> {
         let found = identities::find(tx, tenant, &identity(person)).await?;
-        let Some((id, newest)) = found else {
-            let join = wanted(tx, tenant, person.groups.as_deref().unwrap_or_default()).await?;
-            let news = News { join: join.into_iter().collect(), ..News::default() };
-            return Ok(Told { user: None, news: Some(news) });
+        let is_known = found.is_some();
+        let user = match found {
+            Some((id, newest)) => {
+                let user = store::users::find(tx, tenant, id).await?.ok_or(Error::NoSuchUser)?;
+                // An older token tells nothing, and nothing is done for who may do nothing.
+                if newest >= person.issued_at || user.disabled {
+                    return Ok(Told { user: Some(user), is_known, news: None });
+                }
+                user
+            }
+            None => match account(tx, tenant, person).await? {
+                Some(user) => user,
+                None => {
+                    let groups = person.groups.as_deref().unwrap_or_default();
+                    let join = wanted(tx, tenant, groups).await?.into_iter().collect();
+                    let news = Some(News { join, ..News::default() });
+                    return Ok(Told { user: None, is_known, news });
+                }
+            },
         };
-        let user = store::users::find(tx, tenant, id).await?.ok_or(Error::NoSuchUser)?;
-        // An older token tells nothing, and nothing is done for who may do nothing.
-        if newest >= person.issued_at || user.disabled {
-            return Ok(Told { user: Some(user), news: None });
-        }
+        let id = user.id;
         let mut news = News {
             display_name: shown(&person.display_name).filter(|it| *it != user.display_name),
             mail: address(&person.mail).filter(|it| *it != user.mail),
@@ -159,12 +181,30 @@ impl Told {
                 }
             }
         }
-        let nothing = news.display_name.is_none()
+        let nothing = is_known
+            && news.display_name.is_none()
             && news.mail.is_none()
             && news.join.is_empty()
             && news.leave.is_empty();
-        Ok(Told { user: Some(user), news: (!nothing).then_some(news) })
+        Ok(Told { user: Some(user), is_known, news: (!nothing).then_some(news) })
     }
+}
+
+/// The account that somebody new is joined to: the one with the address that their issuer vouches for, to the
+/// letter but for its case, if no issuer has known it so far and no operator has parted them.
+async fn account(tx: &mut Tx, tenant: TenantId, person: &Person) -> Result<Option<User>, Error> {
+    let Some(address) = address(&person.address) else { return Ok(None) };
+    let found = store::users::find_by_name(tx, tenant, &address).await?;
+    // Names that are folded alike are not always the same: `ſ` is an `s` then.
+    let found = found.filter(|it| it.principal_name.eq_ignore_ascii_case(&address));
+    let Some(user) = found else { return Ok(None) };
+    if identities::any(tx, user.id).await?
+        || identities::is_parted(tx, user.id, &person.issuer).await?
+    {
+        return Ok(None);
+    }
+    // Who was shut out does not come in again as somebody new.
+    if user.disabled { Err(Error::NoSuchUser) } else { Ok(Some(user)) }
 }
 
 /// The groups of a tenant that have these ids or nicknames; others are left out.
@@ -190,7 +230,7 @@ async fn wanted(
 async fn take_in(
     tx: &mut Tx,
     maker: &Maker,
-    clock: &crate::clock::Clock,
+    clock: &Clock,
     person: &Person,
     told: Told,
 ) -> Result<UserId, Error> {
@@ -207,7 +247,14 @@ async fn take_in(
             user.id
         }
         Some(user) => {
-            identities::told(tx, maker.tenant, &identity, person.issued_at).await?;
+            if told.is_known {
+                identities::told(tx, maker.tenant, &identity, person.issued_at).await?;
+            } else {
+                identities::insert(tx, maker.tenant, &identity, user.id, person.issued_at).await?;
+                let deed = Deed::in_tenant(maker.tenant, "joined", "user", Some(user.id.0));
+                tx.done(Deed { detail: Some(identity.issuer.clone()), ..deed });
+                tracing::info!(user = %user.id, issuer = %identity.issuer, "an account was joined");
+            }
             if news.display_name.is_some() || news.mail.is_some() {
                 let display_name = news.display_name.unwrap_or(user.display_name);
                 let mail = news.mail.unwrap_or(user.mail);
@@ -231,6 +278,55 @@ async fn take_in(
     Ok(user)
 }
 
+/// By what an operator knows that an issuer knows somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// `iss` of the tokens.
+    pub(crate) issuer: String,
+    /// `tid`, where they have one: then the subject is their `oid`, and else `sub`.
+    pub(crate) tenant: Option<String>,
+    pub(crate) subject: String,
+}
+
+/// Lets an identity be the user with this name or id.
+pub(crate) async fn join(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    known: &Known,
+) -> Result<User, Error> {
+    let user = users::named(tx, tenant, name).await?;
+    let Known { issuer, tenant: tid, subject } = known.clone();
+    let claim = if tid.is_some() { "oid" } else { "sub" };
+    let identity = Identity { issuer, tenant: tid.unwrap_or_default(), claim, subject };
+    if let Some((other, _)) = identities::find(tx, tenant, &identity).await? {
+        let why =
+            format!("That is the user {other} already: part the two first (folkmoot user unjoin).");
+        return Err(Error::Request(why));
+    }
+    identities::insert(tx, tenant, &identity, user.id, 0).await?;
+    users::changed(tx, clock.now().ticks, tenant, user.id, Op::Updated);
+    Ok(user)
+}
+
+/// Parts a user from an issuer, or from the one identity of it with this subject: by itself it does not join
+/// them again.
+pub(crate) async fn part(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    (issuer, subject): (&str, Option<&str>),
+) -> Result<User, Error> {
+    let user = users::named(tx, tenant, name).await?;
+    if identities::part(tx, user.id, issuer, subject).await? == 0 {
+        return Err(Error::Request(format!("'{issuer}' does not know the user '{name}' so.")));
+    }
+    users::changed(tx, clock.now().ticks, tenant, user.id, Op::Updated);
+    Ok(user)
+}
+
 /// A user for somebody new, by names that are shown and prove nothing.
 async fn newcomer(
     tx: &mut Tx,
@@ -240,19 +336,27 @@ async fn newcomer(
 ) -> Result<User, Error> {
     let claimed = shown(&person.principal_name).unwrap_or_default();
     let own = id.0.simple().to_string().split_off(20);
-    let base = match address(&Some(claimed.clone())) {
-        Some(name) => name,
-        None => {
+    let named = address(&Some(claimed.clone()));
+    let is_owned = |it: &String| person.is_owned(it.split_once('@').map_or("", |(_, it)| it));
+    let in_owned = named.as_ref().is_some_and(is_owned);
+    // The name, and whether it may be had without a mark.
+    let (base, is_free) = match (address(&person.address), named.filter(|_| !in_owned)) {
+        (Some(address), _) => (address, true),
+        (None, Some(name)) => (name, !person.at_home),
+        (None, None) => {
             let domain = tenants::domain(tx, tenant).await?.unwrap_or_default();
+            let claimed =
+                if in_owned { claimed.split('@').next().unwrap_or_default() } else { &claimed };
             let local: String =
                 claimed.chars().filter(|c| c.is_alphanumeric() || "._-".contains(*c)).collect();
             let local = if local.is_empty() { format!("user.{own}") } else { local };
-            format!("{local}@{domain}")
+            let is_free = !in_owned && !person.at_home && !person.is_owned(&domain);
+            (format!("{local}@{domain}"), is_free)
         }
     };
     let (local, domain) = base.split_once('@').unwrap_or((&base, ""));
     // A name that is taken, or too long with its domain, gets a mark of its own.
-    let taken = store::users::find_by_name(tx, tenant, &base).await?.is_some();
+    let taken = !is_free || store::users::find_by_name(tx, tenant, &base).await?.is_some();
     let principal_name = match taken || users::check_name(&base).is_err() {
         false => base.clone(),
         true => format!("{}.{own}@{domain}", local.chars().take(64).collect::<String>()),

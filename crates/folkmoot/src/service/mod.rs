@@ -20,7 +20,7 @@ mod files;
 pub(crate) mod grants;
 pub(crate) mod group_settings;
 pub(crate) mod groups;
-mod identities;
+pub(crate) mod identities;
 mod items;
 pub(crate) mod keys;
 pub(crate) mod limits;
@@ -121,14 +121,14 @@ impl Service {
             for group in groups {
                 now += self
                     .store
-                    .write(group.0, (), move |tx, ()| Box::pin(work::forget(tx, group, before)))
+                    .tend(group.0, (), move |tx, ()| Box::pin(work::forget(tx, group, before)))
                     .await?;
             }
             for tenant in self.store.read((), |tx, ()| Box::pin(tenants::all(tx))).await? {
                 let id = tenant.id;
                 now += self
                     .store
-                    .write(id.0, (), move |tx, ()| Box::pin(work::forget_of_tenant(tx, id, before)))
+                    .tend(id.0, (), move |tx, ()| Box::pin(work::forget_of_tenant(tx, id, before)))
                     .await?;
             }
             removed += now;
@@ -161,10 +161,10 @@ impl Service {
                 let scope = it.group.0;
                 let condemned = it.clone();
                 self.store
-                    .write(scope, condemned, move |tx, it| Box::pin(blobs::condemn(tx, it, before)))
+                    .tend(scope, condemned, move |tx, it| Box::pin(blobs::condemn(tx, it, before)))
                     .await?;
                 let gone =
-                    self.store.write(scope, it, |tx, it| Box::pin(blobs::remove(tx, it))).await?;
+                    self.store.tend(scope, it, |tx, it| Box::pin(blobs::remove(tx, it))).await?;
                 removed += usize::from(gone);
             }
         }

@@ -174,7 +174,7 @@ pub(crate) async fn cancel(service: &Service, session: &Session) -> Result<(), E
 async fn end(service: &Service, group: GroupId, id: UploadId) -> Result<(), Error> {
     service
         .store
-        .write(group.0, (), move |tx, ()| {
+        .tend(group.0, (), move |tx, ()| {
             Box::pin(async move {
                 tx.unshown();
                 uploads::delete(tx, group, id).await
@@ -391,10 +391,11 @@ async fn store_whole(service: &Service, session: Session, root: String) -> Resul
         is_inline: session.is_inline,
         content: Content::File { blob: blob.clone(), content_id: session.content_id.clone() },
     };
-    let group = session.group;
+    let (group, id) = (session.group, session.id);
     let input = Arc::new((ctx.clone(), attachment, session));
     let blobs: Arc<[Blob]> = [blob].into_iter().filter(Blob::is_large).collect();
-    let large = Large { store: &ctx.store, clock: &ctx.clock, group, blobs };
+    let session = Some(id);
+    let large = Large { store: &ctx.store, clock: &ctx.clock, group, blobs, session };
     if !large.blobs.is_empty() {
         large.rows().await?;
         large.files().await?;

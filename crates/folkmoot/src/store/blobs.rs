@@ -107,19 +107,43 @@ impl Blob {
         Ok(())
     }
 
-    /// Makes a large blob known, in the life that it has or else in `new`.
+    /// Makes a large blob known, in the life that it has or else in `new`; whether it was not known before.
     pub(crate) async fn insert(
         &self,
         tx: &mut Tx,
         group: GroupId,
         now: i64,
         new: Uuid,
-    ) -> Result<(), Error> {
-        let sql = format!("{UPSERT} returning life");
-        let values = binds![group, &self.hash[..], self.size, None::<&[u8]>, now, new];
+    ) -> Result<bool, Error> {
+        let is_new = self.add(tx, group, now, None, new).await?;
+        if is_new {
+            *self.life() = new;
+            return Ok(true);
+        }
+        let values = binds![now, new, group, &self.hash[..]];
+        let sql = format!("{TOUCH} returning life");
         let life = tx.first(&sql, values, |row| row.id(0)).await?.unwrap_or(new);
         *self.life() = life;
-        Ok(())
+        Ok(false)
+    }
+
+    /// Adds the row, unless it is there; whether it was not. Its bytes are counted once.
+    async fn add(
+        &self,
+        tx: &mut Tx,
+        group: GroupId,
+        now: i64,
+        content: Option<&[u8]>,
+        life: Uuid,
+    ) -> Result<bool, Error> {
+        let sql = "insert into blobs (group_id, hash, size, content, touched_at, life) \
+            values ($1, $2, $3, $4, $5, $6) on conflict (group_id, hash) do nothing";
+        let values = binds![group, &self.hash[..], self.size, content, now, life];
+        let is_new = tx.execute(sql, values).await? > 0;
+        if is_new {
+            tx.hold(group, self.size);
+        }
+        Ok(is_new)
     }
 
     /// Lets a row of the same transaction refer to the blob. A small one comes along.
@@ -130,8 +154,10 @@ impl Blob {
         if let (Content::Bytes(bytes), false) = (&self.content, self.is_large()) {
             // Its bytes are in the row itself: one life is as good as another.
             let life = Uuid::nil();
-            let values = binds![group, &self.hash[..], self.size, Some(&bytes[..]), now, life];
-            return tx.send(UPSERT, values).await;
+            if !self.add(tx, group, now, Some(&bytes[..]), life).await? {
+                tx.send(TOUCH, binds![now, life, group, &self.hash[..]]).await?;
+            }
+            return Ok(());
         }
         let life = *self.life();
         let sql =
@@ -147,10 +173,9 @@ impl Blob {
     }
 }
 
-/// Adds a blob or, where it is there, keeps it from being collected for a while.
-const UPSERT: &str = "insert into blobs (group_id, hash, size, content, touched_at, life) \
-    values ($1, $2, $3, $4, $5, $6) on conflict (group_id, hash) \
-    do update set touched_at = $5, life = coalesce(blobs.life, $6)";
+/// Keeps a blob that is there from being collected for a while.
+const TOUCH: &str = "update blobs set touched_at = $1, life = coalesce(life, $2) \
+    where group_id = $3 and hash = $4";
 
 /// Where files are while they are written.
 pub(super) const INCOMING: &str = "incoming";
@@ -166,16 +191,18 @@ pub(crate) struct Unused {
     /// Its group.
     pub(crate) group: GroupId,
     hash: Vec<u8>,
+    size: i64,
 }
 
 /// Blobs that nothing refers to and nobody has touched since `before` (ticks), those that are condemned
 /// among them; some of them.
 pub(crate) async fn unused(tx: &mut Tx, before: i64) -> Result<Vec<Unused>, Error> {
-    let sql = "select b.group_id, b.hash from blobs b where b.touched_at < $1 and not exists \
+    let sql = "select b.group_id, b.hash, b.size from blobs b where b.touched_at < $1 and not exists \
         (select 1 from attachments a where a.group_id = b.group_id and a.hash = b.hash) limit 100";
     let mut unused = Vec::new();
     tx.query(sql, binds![before], |row| {
-        unused.push(Unused { group: GroupId(row.id(0)?), hash: row.bytes(1)?.to_vec() });
+        let (hash, size) = (row.bytes(1)?.to_vec(), row.int(2)?);
+        unused.push(Unused { group: GroupId(row.id(0)?), hash, size });
         Ok(())
     })
     .await?;
@@ -198,6 +225,7 @@ pub(crate) async fn remove(tx: &mut Tx, it: &Unused) -> Result<bool, Error> {
     tx.unshown();
     let removed = tx.execute(sql, binds![it.group, &it.hash[..]]).await? > 0;
     if removed {
+        tx.hold(it.group, -it.size);
         remove_if_there(&file(tx.blobs(), it.group.0, &it.hash))?;
     }
     Ok(removed)

@@ -171,6 +171,15 @@ impl Db {
         }
     }
 
+    /// Keeps all others from counting the bytes of attachments until the end of the transaction, where there
+    /// are others.
+    pub(super) const fn lock_counters(self) -> Option<&'static str> {
+        match self {
+            Db::Sqlite => None,
+            Db::Postgres => Some("lock table attachment_use in share mode"),
+        }
+    }
+
     /// Adds a post to the full-text index: `$1` its group, `$2` its id, `$3` the group's number, `$4`
     /// to `$7` the tokens of topic, body, sender and attachments; on PostgreSQL `$3` is all of it.
     pub(super) const fn index_add(self) -> &'static str {

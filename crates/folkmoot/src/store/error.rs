@@ -25,6 +25,14 @@ pub(crate) enum Error {
     /// succeed.
     #[error("the bytes of an attachment were collected before it was stored")]
     Collected,
+    /// The attachments of a tenant may not have so many bytes.
+    #[error("the attachments may have {max} bytes altogether, and {bytes} more are too many")]
+    Quota {
+        /// Those to come.
+        bytes: i64,
+        /// All of them at most.
+        max: i64,
+    },
     /// The read was stopped at its deadline.
     #[error("the read took longer than its time limit")]
     Deadline,

@@ -10,6 +10,7 @@ use crate::store::identities;
 use crate::store::principals::{self, Principal};
 use crate::store::senders;
 use crate::store::sql::{Bind, Statement, binds};
+use crate::store::uploads;
 use crate::text::fold;
 
 /// A group about to be stored.
@@ -243,7 +244,7 @@ pub(crate) async fn delete(tx: &mut Tx, group: GroupId, now: i64) -> Result<(), 
     let sql = "update groups set deleted_at = $1, version = version + 1 where id = $2";
     tx.execute(sql, binds![now, group]).await?;
     // What was still to be uploaded does not wait for the group to come back.
-    tx.send("delete from upload_sessions where group_id = $1", binds![group]).await
+    uploads::end(tx, group, "true", binds![group]).await
 }
 
 /// The two lists of people that a group has.

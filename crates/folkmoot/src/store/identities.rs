@@ -61,6 +61,32 @@ pub(crate) async fn told(
     Ok(())
 }
 
+/// Whether any issuer knows a user.
+pub(crate) async fn any(tx: &mut Tx, user: UserId) -> Result<bool, Error> {
+    let sql = "select 1 from identities where user_id = $1 limit 1";
+    Ok(tx.first(sql, binds![user], |_| Ok(())).await?.is_some())
+}
+
+/// Whether a user was parted from an issuer.
+pub(crate) async fn is_parted(tx: &mut Tx, user: UserId, issuer: &str) -> Result<bool, Error> {
+    let sql = "select 1 from parted_users where user_id = $1 and issuer = $2";
+    Ok(tx.first(sql, binds![user, issuer], |_| Ok(())).await?.is_some())
+}
+
+/// Takes from a user the identities of an issuer, or the one with this subject, and parts the two; how many.
+pub(crate) async fn part(
+    tx: &mut Tx,
+    user: UserId,
+    issuer: &str,
+    subject: Option<&str>,
+) -> Result<u64, Error> {
+    let sql = "delete from identities where user_id = $1 and issuer = $2 and subject = coalesce($3, subject)";
+    let parted = tx.execute(sql, binds![user, issuer, subject]).await?;
+    let sql = "insert into parted_users (user_id, issuer) values ($1, $2) on conflict do nothing";
+    tx.execute(sql, binds![user, issuer]).await?;
+    Ok(parted)
+}
+
 /// The groups that a claim has put a user into.
 pub(crate) async fn claimed(tx: &mut Tx, user: UserId) -> Result<Vec<GroupId>, Error> {
     let mut groups = Vec::new();

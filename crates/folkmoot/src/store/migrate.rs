@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 13] = [
+const MIGRATIONS: [(&str, &str, &str); 14] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -34,6 +34,7 @@ const MIGRATIONS: [(&str, &str, &str); 13] = [
     ("sign_in", SIGN_IN, SIGN_IN),
     ("audit", AUDIT, AUDIT),
     ("passwords", PASSWORDS, PASSWORDS),
+    ("limits", LIMITS, LIMITS),
 ];
 /// The columns whose twins `filters` added, by table.
 const TWINS: [(&str, &str); 5] = [
@@ -45,6 +46,7 @@ const TWINS: [(&str, &str); 5] = [
 ];
 const AUDIT: &str = include_str!("../../migrations/0012_audit.sql");
 const PASSWORDS: &str = include_str!("../../migrations/0014_passwords.sql");
+const LIMITS: &str = include_str!("../../migrations/0015_limits.sql");
 const SIGN_IN: &str = include_str!("../../migrations/0011_sign_in.sql");
 const IDENTITIES: &str = include_str!("../../migrations/0010_identities.sql");
 const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");
@@ -54,6 +56,11 @@ const POST_CHILDREN: &str = include_str!("../../migrations/0006_post_children.sq
 const UPLOADS: &str = include_str!("../../migrations/0005_uploads.sql");
 const FEED_WORK: &str = include_str!("../../migrations/0003_feed_work.sql");
 const INIT: &str = include_str!("../../migrations/0001_init.sql");
+
+/// Counts what is there when `limits` begins to; after its table has its partitions.
+const COUNT_ATTACHMENTS: &str = "insert into attachment_use (group_id, bytes) \
+    select c.group_id, sum(c.size) from (select group_id, size from blobs \
+    union all select group_id, promised from upload_sessions) c group by c.group_id";
 
 /// Brings the schema to this program's version, inside the caller's transaction.
 pub(super) async fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
@@ -85,6 +92,9 @@ pub(super) async fn migrate(tx: &mut Tx, clock: &Clock) -> Result<(), Error> {
             for (table, column) in TWINS {
                 add_twins(tx, table, column).await?;
             }
+        }
+        if *name == "limits" {
+            tx.batch(COUNT_ATTACHMENTS).await?;
         }
         let binds = binds![version, *name, clock.now().ticks];
         tx.execute("insert into schema_versions values ($1, $2, $3)", binds).await?;

@@ -39,6 +39,7 @@ pub(crate) mod preferences;
 pub(crate) mod principals;
 #[cfg(test)]
 mod promises;
+pub(crate) mod quotas;
 pub(crate) mod ranges;
 pub(crate) mod read;
 pub(crate) mod recipients;
@@ -165,6 +166,21 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         let _place = self.open.shares.take(scope)?;
+        self.tend(scope, input, command).await
+    }
+
+    /// The same for the server's own work on a scope: it has no part in the scope's share of the queue.
+    pub(crate) async fn tend<I, T, E>(
+        &self,
+        scope: Uuid,
+        input: I,
+        command: impl Run<I, T, E>,
+    ) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         match &self.open.database {
             // SQLite's one writer runs everything one after another.
             Database::Sqlite(sqlite) => sqlite.write(&self.act, input, command).await,

@@ -10,6 +10,7 @@ use crate::store::error::Error;
 use crate::store::groups::json_strings;
 use crate::store::recipients::Recipient;
 use crate::store::sql::binds;
+use crate::store::uploads;
 use crate::text::fold;
 
 /// An open extension about to be stored.
@@ -239,20 +240,16 @@ pub(super) async fn delete_of(
     thread: ThreadId,
     post: Option<PostId>,
 ) -> Result<(), Error> {
-    for table in TABLES.into_iter().chain(["upload_sessions", "attachments"]) {
-        match post {
-            Some(post) => {
-                let sql = format!("delete from {table} where group_id = $1 and post_id = $2");
-                tx.send(&sql, binds![group, post]).await?;
-            }
-            None => {
-                let sql = format!(
-                    "delete from {table} where group_id = $1 and post_id in \
-                     (select id from posts where group_id = $1 and thread_id = $2)"
-                );
-                tx.send(&sql, binds![group, thread]).await?;
-            }
+    let (which, id) = match post {
+        Some(post) => ("post_id = $2", post.0),
+        None => {
+            let posts = "post_id in (select id from posts where group_id = $1 and thread_id = $2)";
+            (posts, thread.0)
         }
+    };
+    for table in TABLES.into_iter().chain(["attachments"]) {
+        let sql = format!("delete from {table} where group_id = $1 and {which}");
+        tx.send(&sql, binds![group, id]).await?;
     }
-    Ok(())
+    uploads::end(tx, group, which, binds![group, id]).await
 }

@@ -3,11 +3,13 @@
 //! **Invariant:** a range is recorded after its bytes are on the disk. A session that has expired, or
 //! whose group is deleted, is found by nothing here but what removes it.
 
+use crate::access::Caller;
+use crate::auth::Scopes;
 use crate::ids::{GroupId, PostId, TenantId, UploadId, UserId};
 use crate::store::driver::Tx;
 use crate::store::error::Error;
 use crate::store::ranges::Ranges;
-use crate::store::sql::binds;
+use crate::store::sql::{Bind, binds};
 
 /// A session.
 #[derive(Clone)]
@@ -32,6 +34,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Who asked for it. Where nobody is known, it is somebody of its own.
+    pub(crate) fn caller(&self) -> Caller {
+        let (tenant, user, mut app) = (self.tenant, self.author, self.app.clone());
+        if user.is_none() && app.is_none() {
+            app = Some(format!("upload {}", self.id));
+        }
+        Caller { tenant, user, app, scopes: Scopes::default() }
+    }
+
     /// Whether every byte is there.
     pub(crate) fn is_whole(&self) -> bool {
         self.received.missing(self.size.unsigned_abs()).is_empty()
@@ -41,8 +52,9 @@ impl Session {
 /// Adds a session.
 pub(crate) async fn insert(tx: &mut Tx, it: &Session) -> Result<(), Error> {
     let sql = "insert into upload_sessions (group_id, id, post_id, token_hash, name, content_type, \
-        content_id, is_inline, size, received, author, app, expires_at) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        content_id, is_inline, size, received, author, app, expires_at, promised) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    tx.hold(it.group, it.size);
     tx.send(
         sql,
         binds![
@@ -59,6 +71,7 @@ pub(crate) async fn insert(tx: &mut Tx, it: &Session) -> Result<(), Error> {
             it.author,
             it.app.as_deref(),
             it.expires,
+            it.size,
         ],
     )
     .await
@@ -108,8 +121,37 @@ pub(crate) async fn set_received(
 
 /// Removes a session. Its files stay, for whoever calls to remove them after the commit.
 pub(crate) async fn delete(tx: &mut Tx, group: GroupId, id: UploadId) -> Result<(), Error> {
-    let sql = "delete from upload_sessions where group_id = $1 and id = $2";
-    tx.send(sql, binds![group, id]).await
+    end(tx, group, "id = $2", binds![group, id]).await
+}
+
+/// Removes the sessions of a group that are so, whose values `binds` has, after the group; what they have
+/// kept free is given back.
+pub(super) async fn end(
+    tx: &mut Tx,
+    group: GroupId,
+    which: &str,
+    binds: &[Bind<'_>],
+) -> Result<(), Error> {
+    let sql =
+        format!("delete from upload_sessions where group_id = $1 and {which} returning promised");
+    let mut promised = 0;
+    tx.query(&sql, binds, |row| {
+        promised += row.int(0)?;
+        Ok(())
+    })
+    .await?;
+    tx.hold(group, -promised);
+    Ok(())
+}
+
+/// Says that a blob has the bytes of a session now: it keeps nothing free any more.
+pub(crate) async fn fulfil(tx: &mut Tx, group: GroupId, id: UploadId) -> Result<(), Error> {
+    let sql = "select promised from upload_sessions where group_id = $1 and id = $2";
+    let promised = tx.first(sql, binds![group, id], |row| row.int(0)).await?.unwrap_or(0);
+    let sql = "update upload_sessions set promised = 0 where group_id = $1 and id = $2";
+    tx.send(sql, binds![group, id]).await?;
+    tx.hold(group, -promised);
+    Ok(())
 }
 
 /// How many attachments a post has, and will have by its sessions at a time (ticks).

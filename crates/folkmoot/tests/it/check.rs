@@ -149,6 +149,7 @@ const SIGNED_IN: &str = "
     insert into sessions select x'02', id, 0 from users limit 1;
     insert into passwords select id, '', 0 from users limit 1;
     insert into grants select x'03', a.id, u.id, '', '', null, null, 0 from apps a, users u limit 1;
+    insert into parted_users select id, 'http://127.0.0.1' from users limit 1;
     insert into grant_tokens select x'04', id, true, false, 0 from grants;
 ";
 
@@ -412,6 +413,13 @@ const DAMAGES: &[(&str, &str)] = &[
     ),
     ("update blobs set content = x'00'", "its content has 1 bytes, expected 5"),
     ("update attachments set size = 4 where size = 5", "size is 4, expected 5"),
+    ("update attachment_use set bytes = bytes + 1", "attachment_use: group_id"),
+    ("delete from attachment_use", "bytes is 0, expected 1024"),
+    ("update upload_sessions set promised = 1", "promised is 1, expected 2 or 0"),
+    (
+        "update tenants set attachment_bytes_max = 9, attachment_bytes = 7",
+        "attachment_bytes is 7, expected",
+    ),
     // The index.
     ("delete from post_index where rowid = 2", "has no row of its group in post_index"),
     (
@@ -535,6 +543,9 @@ fn what_nothing_refers_to_is_a_note() {
     database.execute(sql, []).unwrap();
     let hash = blake3::hash(b"\x01");
     database.execute("update blobs set hash = ?1 where size = 1", [hash.as_bytes()]).unwrap();
+    let counter = "update attachment_use set bytes = bytes + 1 \
+        where group_id = (select group_id from blobs where size = 1)";
+    database.execute(counter, []).unwrap();
     drop(database);
     let stray = blob_file(folder.path()).with_file_name("00".repeat(32));
     std::fs::write(&stray, "x").unwrap();

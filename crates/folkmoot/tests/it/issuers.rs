@@ -7,6 +7,7 @@ use crate::support::other_issuer::{AUDIENCE, DISCOVERY, Issuer, KEYS, SignKey, n
 use crate::support::{Client, Server, folkmoot};
 
 mod hostile;
+mod joined;
 mod people;
 
 /// A server that takes the tokens of one issuer, with these lines in its section.

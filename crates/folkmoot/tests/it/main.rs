@@ -36,6 +36,7 @@ mod postgres;
 mod posts;
 mod prefer;
 mod query;
+mod quotas;
 mod random_filter;
 mod search;
 mod seed;

@@ -64,6 +64,44 @@ pub(super) async fn contents(
     .await
 }
 
+/// Each group with the bytes that are counted for it, and those that it has.
+const OF_GROUPS: &str = "select g.id, coalesce((select u.bytes from attachment_use u \
+    where u.group_id = g.id), 0), coalesce((select cast(sum(b.size) as bigint) from blobs b \
+    where b.group_id = g.id), 0) + coalesce((select cast(sum(s.promised) as bigint) from upload_sessions s \
+    where s.group_id = g.id), 0) from groups g";
+/// Tenants with a quota: the bytes that are counted for each, and those of its groups.
+const OF_TENANTS: &str = "select t.id, t.attachment_bytes, (select cast(coalesce(sum(u.bytes), 0) as bigint) \
+    from attachment_use u join groups g on g.id = u.group_id where g.tenant_id = t.id) \
+    from tenants t where t.attachment_bytes_max > 0";
+
+/// Finds counters of bytes that are others than what they count.
+pub(super) async fn counters(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
+    for (sql, table, key, column) in [
+        (OF_GROUPS, "attachment_use", "group_id", "bytes"),
+        (OF_TENANTS, "tenants", "id", "attachment_bytes"),
+    ] {
+        tx.query(sql, &[], |row| {
+            let (id, there, expected) = (row.id(0)?, row.int(1)?, row.int(2)?);
+            if there != expected {
+                found.problem(
+                    table,
+                    &format!("{key} {id}: {column} is {there}, expected {expected}"),
+                );
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    let sql = "select group_id, id, promised, size from upload_sessions where promised <> size and promised <> 0";
+    tx.query(sql, &[], |row| {
+        let (group, id, promised, size) = (row.id(0)?, row.id(1)?, row.int(2)?, row.int(3)?);
+        let what = format!("promised is {promised}, expected {size} or 0");
+        found.problem("upload_sessions", &format!("group_id {group}, id {id}: {what}"));
+        Ok(())
+    })
+    .await
+}
+
 /// Notes blobs that no attachment has, and files that no blob has.
 pub(super) async fn left_over(tx: &mut Tx, found: &mut Findings<'_>) -> Result<(), Error> {
     let mut notes = Notes { told: 0 };

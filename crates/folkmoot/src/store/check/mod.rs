@@ -101,6 +101,8 @@ pub(crate) async fn check(tx: &mut Tx, preview_chars: usize, tell: &Tell) -> Res
     found.step("blobs");
     let done = blobs::contents(tx, &mut found, &mut report.blobs).await;
     found.read("blobs", done)?;
+    let done = blobs::counters(tx, &mut found).await;
+    found.read("attachment_use", done)?;
     let done = blobs::left_over(tx, &mut found).await;
     found.read("blobs", done)?;
     found.step("post_index");

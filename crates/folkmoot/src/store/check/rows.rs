@@ -13,6 +13,7 @@ use crate::text::{fold, twin};
 type Names = &'static [&'static str];
 
 const ID: Names = &["id"];
+const GROUP: Names = &["group_id"];
 const IN_GROUP: Names = &["group_id", "id"];
 const MEMBER: Names = &["group_id", "user_id"];
 const OF_POST: Names = &["group_id", "post_id"];
@@ -34,7 +35,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 49] = [
+pub(super) const REFERENCES: [Reference; 51] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -52,6 +53,7 @@ pub(super) const REFERENCES: [Reference; 49] = [
     refers("group_favorites", MEMBER, &["user_id"], "users", ID),
     refers("identities", IDENTITY, &["tenant_id"], "tenants", ID),
     refers("identities", IDENTITY, &["user_id"], "users", ID),
+    refers("parted_users", &["user_id", "issuer"], USER, "users", ID),
     refers("claimed_members", MEMBER, &["group_id"], "groups", ID),
     refers("claimed_members", MEMBER, &["user_id"], "users", ID),
     refers("conversations", IN_GROUP, &["group_id"], "groups", ID),
@@ -68,6 +70,7 @@ pub(super) const REFERENCES: [Reference; 49] = [
     refers("conversation_reads", READ, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("conversation_reads", READ, &["user_id"], "users", ID),
     refers("blobs", HASH, &["group_id"], "groups", ID),
+    refers("attachment_use", GROUP, GROUP, "groups", ID),
     refers("upload_sessions", IN_GROUP, &["group_id"], "groups", ID),
     refers("upload_sessions", IN_GROUP, &["group_id", "post_id"], "posts", IN_GROUP),
     refers("feed_work", &["group_id", "consumer"], &["group_id"], "groups", ID),

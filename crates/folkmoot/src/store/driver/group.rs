@@ -4,6 +4,7 @@
 //! ran in last. One that fails leaves nothing behind: where it had written, the transaction is rolled
 //! back and the others of its group run again without it.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::{Conn, Run, Tx};
 use crate::store::audit::{self, Act};
 use crate::store::error::Error;
 use crate::store::feed::{self, Change};
+use crate::store::quotas;
 
 /// How often a group runs again without a command that had failed after it wrote; then each of it runs
 /// alone.
@@ -209,13 +211,21 @@ async fn attempt(
     tx.begin(scope).await?;
     tx.tenant_changed = false;
     let (mut changes, mut entries, mut silent) = (Vec::new(), Vec::new(), false);
+    let mut added = BTreeMap::new();
     for (at, job) in jobs.iter_mut().enumerate() {
         if failed[at] {
             continue;
         }
         tx.start(at);
         tx.act = job.act().clone();
-        let good = job.run(tx).await;
+        let mut good = job.run(tx).await;
+        if good {
+            let held = std::mem::take(&mut tx.held);
+            if let Err(error) = quotas::settle(tx, held, &mut added).await {
+                job.fail(error);
+                good = false;
+            }
+        }
         tx.standing()?;
         if good {
             silent |= tx.wrote && tx.changes.is_empty() && !tx.unshown;
@@ -233,8 +243,10 @@ async fn attempt(
     let written = async {
         let clock = tx.clock.clone();
         audit::write(tx, &clock, &entries).await?;
-        // Last, since others wait for a stream that has begun to rise.
-        feed::write(tx, changes).await
+        // Late, since others wait for a stream that has begun to rise, and for a tenant's room.
+        let streams = feed::write(tx, changes).await?;
+        quotas::write(tx, added).await?;
+        Ok(streams)
     };
     let streams = written.await.map_err(|error| tx.lost(error))?;
     tx.commit().await?;
@@ -255,6 +267,7 @@ impl Tx {
     fn start(&mut self, at: usize) {
         self.changes.clear();
         self.deeds.clear();
+        self.held.clear();
         self.wrote = false;
         self.unshown = false;
         if let Conn::Postgres(conn) = &mut self.conn {

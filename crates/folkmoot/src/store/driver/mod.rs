@@ -39,6 +39,8 @@ pub(crate) struct Tx {
     deeds: Vec<Entry>,
     /// Gives the audit's rows their ids.
     clock: Arc<Clock>,
+    /// What the command that runs keeps more of a group's attachments, or less: bytes.
+    held: Vec<(GroupId, i64)>,
     /// Whether the command that runs has written anything.
     wrote: bool,
     /// Whether the command that runs has said that no answer that is kept shows what it writes.
@@ -110,6 +112,7 @@ impl Tx {
             act: Arc::new(Act::of_server()),
             deeds: Vec::new(),
             clock: clock.clone(),
+            held: Vec::new(),
             wrote: false,
             unshown: false,
             blobs: blobs.to_owned(),
@@ -238,6 +241,21 @@ impl Tx {
     /// Tells the audit of what no change tells of; it is written with the commit.
     pub(crate) fn done(&mut self, deed: Deed) {
         self.deeds.push(Entry::of_deed(&self.act, deed));
+    }
+
+    /// Says that so many more bytes are kept for attachments of a group, or fewer; what does not fit into the
+    /// tenant's quota fails the command at its end.
+    pub(in crate::store) fn hold(&mut self, group: GroupId, bytes: i64) {
+        self.held.push((group, bytes));
+    }
+
+    /// Makes the transaction fail, and run again, if a tenant's attachments have more bytes than they may.
+    /// Nobody waits for it.
+    pub(in crate::store) async fn expect_room(&mut self, tenant: TenantId) -> Result<(), Error> {
+        match &mut self.conn {
+            Conn::Sqlite(_) => Ok(()),
+            Conn::Postgres(conn) => conn.expect_room(tenant.0).await,
+        }
     }
 
     /// Says of a command that tells the feed nothing that no answer that is kept shows what it writes.

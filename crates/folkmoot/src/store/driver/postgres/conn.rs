@@ -246,6 +246,13 @@ impl Conn {
         self.send(sql, &[Bind::Id(tenant), Bind::Int(head)]).await
     }
 
+    /// Sends a statement that fails if the attachments of a tenant have more bytes than they may.
+    pub(in super::super) async fn expect_room(&mut self, tenant: Uuid) -> Result<(), Error> {
+        let sql = "select 1 / (case when attachment_bytes > attachment_bytes_max then 0 else 1 end) \
+            from tenants where id = $1 and attachment_bytes_max > 0";
+        self.send(sql, &[Bind::Id(tenant)]).await
+    }
+
     /// Says how the statements that follow are planned, until the end of the transaction.
     pub(in super::super) async fn plan_for_values(&mut self, on: bool) -> Result<(), Error> {
         let sql = match on {
@@ -336,7 +343,7 @@ fn failed(at: usize, reads: bool, error: &tokio_postgres::Error) -> Failed {
             }
         }
         Some(&SqlState::FOREIGN_KEY_VIOLATION) => Kind::Dangling,
-        // The one division there is, in `expect_head`.
+        // The two divisions there are, in `expect_head` and `expect_room`.
         Some(&SqlState::DIVISION_BY_ZERO) => Kind::Conflict,
         Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
             Kind::Conflict
