@@ -34,6 +34,8 @@ pub(crate) enum Request {
     KeyRotate,
     /// `folkmoot group add`
     GroupAdd(group::Wanted),
+    /// `folkmoot group invite`, `requests`, `approve` and `reject`
+    GroupLet(group::Letting),
 }
 
 /// Carries out a request; what to print.
@@ -44,6 +46,7 @@ pub(crate) async fn carry_out(server: &Server, request: Request) -> anyhow::Resu
         Request::User(wanted) => user::carry_out(server, wanted).await,
         Request::KeyRotate => server.rotate_key().await,
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
+        Request::GroupLet(wanted) => group::let_in(server, wanted).await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! `service/grants.rs` and `service/sign_in.rs`. Every answer of the token endpoint says that it must not be kept.
 
 mod cookies;
+mod invitations;
 mod pages;
 mod sign_in;
 
@@ -56,6 +57,7 @@ pub(crate) fn routes(server: Arc<Server>, origins: Origins) -> Router {
         .route("/{tenant}/oauth2/v2.0/authorize", get(sign_in::authorize))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/invitation", get(invitations::page).post(invitations::accept))
         .with_state(Arc::new(it))
 }
 

@@ -127,7 +127,7 @@ fn back(wanted: &Wanted, result: Result<&str, &OAuthError>) -> Response {
     go(&to)
 }
 
-fn go(to: &str) -> Response {
+pub(super) fn go(to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, to);
@@ -256,7 +256,7 @@ pub(super) async fn sign_out(
 }
 
 /// The fields of a form that stood on a page of this server.
-fn form(it: &Issuer, parts: &Parts, body: &str) -> Result<Fields, Box<Response>> {
+pub(super) fn form(it: &Issuer, parts: &Parts, body: &str) -> Result<Fields, Box<Response>> {
     if !is_form(parts) {
         return Err(Box::new(no_form()));
     }
@@ -280,7 +280,7 @@ fn is_own(next: &str) -> bool {
         && next.bytes().all(|it| it.is_ascii_graphic() && it != b'\\')
 }
 
-async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal> {
+pub(super) async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal> {
     match Cookie::Session.of(&parts.headers, it.is_secure(parts)) {
         Some(secret) => Ok(it.service.session(secret).await?),
         None => Ok(None),
@@ -288,7 +288,7 @@ async fn session(it: &Issuer, parts: &Parts) -> Result<Option<SignedIn>, Refusal
 }
 
 /// The page that says why a sign-in cannot be.
-fn cannot(refusal: &Refusal) -> Response {
+pub(super) fn cannot(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::OAuth(error) => pages::refused(StatusCode::BAD_REQUEST, &error.description()),
         other => {

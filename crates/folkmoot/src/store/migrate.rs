@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 11] = [
+const MIGRATIONS: [(&str, &str, &str); 12] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -32,6 +32,7 @@ const MIGRATIONS: [(&str, &str, &str); 11] = [
     ("filters", FILTERS, FILTERS),
     ("identities", IDENTITIES, IDENTITIES),
     ("sign_in", SIGN_IN, SIGN_IN),
+    ("people", PEOPLE, PEOPLE),
 ];
 /// The columns whose twins `filters` added, by table.
 const TWINS: [(&str, &str); 5] = [
@@ -41,6 +42,7 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "thumbnail_url"),
     ("attachments", "preview_url"),
 ];
+const PEOPLE: &str = include_str!("../../migrations/0013_people.sql");
 const SIGN_IN: &str = include_str!("../../migrations/0011_sign_in.sql");
 const IDENTITIES: &str = include_str!("../../migrations/0010_identities.sql");
 const FILTERS: &str = include_str!("../../migrations/0009_filters.sql");

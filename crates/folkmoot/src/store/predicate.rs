@@ -97,6 +97,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         Source::Bool(name) | Source::Int(name) | Source::Time { at: name, .. } => {
             (column(name), Kind::Plain)
         }
+        Source::Not(name) => (format!("(not {})", column(name)), Kind::Plain),
         Source::ChangeKey => (column("version"), Kind::Version),
         Source::Constant { sql, .. } => (sql.to_owned(), Kind::Folded),
         Source::PerCaller(expression) => {
