@@ -19,21 +19,22 @@ create view directory_objects as
 
 -- Who asks to be let into a group, until that is answered or taken back.
 create table join_requests (
-    id uuid not null primary key,
-    tenant_id uuid not null references tenants (id),
     group_id uuid not null references groups (id),
+    id uuid not null,
+    tenant_id uuid not null references tenants (id),
     user_id uuid not null references users (id),
     created_at bigint not null,
-    version bigint not null
-) {small};
+    version bigint not null,
+    primary key (group_id, id)
+) {group} {small};
 create unique index join_requests_key on join_requests (group_id, user_id);
 create index join_requests_by_user on join_requests (user_id, id);
 
 -- Who is invited into a group: somebody who is there, or whoever has the link, of which the BLAKE3 hash is kept.
 create table group_invitations (
-    id uuid not null primary key,
-    tenant_id uuid not null references tenants (id),
     group_id uuid not null references groups (id),
+    id uuid not null,
+    tenant_id uuid not null references tenants (id),
     user_id uuid references users (id),
     address text,
     hash bytea,
@@ -42,9 +43,10 @@ create table group_invitations (
     created_at bigint not null,
     expires_at bigint not null,
     version bigint not null,
+    primary key (group_id, id),
     check ((user_id is null) = (hash is not null) and (address is null) = (hash is null))
-) {small};
+) {group} {small};
 create unique index group_invitations_key on group_invitations (group_id, user_id);
-create unique index group_invitations_hash on group_invitations (hash);
+create index group_invitations_by_hash on group_invitations (hash);
 create index group_invitations_by_user on group_invitations (tenant_id, user_id, id);
 create index group_invitations_by_end on group_invitations (tenant_id, expires_at);

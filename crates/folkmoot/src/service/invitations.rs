@@ -146,11 +146,13 @@ pub(crate) async fn answer(ctx: &Ctx, path: Path, accepts: bool) -> Result<(), E
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 let (user, maker) = (ctx.caller.user.ok_or(Error::MeForApp)?, maker(ctx));
-                let it = invitations::find(tx, at.id()?, maker.now).await?;
-                let it = it.ok_or_else(|| resolve::missing(&at))?;
-                if it.user != Some(user) {
-                    return Err(Denied::NotOneself.into());
-                }
+                let own = (maker.tenant, user);
+                let it = invitations::own(tx, own, at.id()?, maker.now).await?;
+                let it = match (it, at.access.group()) {
+                    (Some(it), _) => it,
+                    (None, Some(_)) => return Err(Denied::NotOneself.into()),
+                    (None, None) => return Err(resolve::missing(&at)),
+                };
                 settle(tx, &maker, (it.id, it.group), accepts.then_some(user)).await
             })
         })
@@ -178,7 +180,7 @@ async fn settle(
     joins: Option<UserId>,
 ) -> Result<(), Error> {
     // Of two who use it at once, one finds it gone here.
-    if !invitations::remove(tx, id).await? {
+    if !invitations::remove(tx, group, id).await? {
         return Err(Error::ResourceNotFound(id.to_string()));
     }
     changed(tx, maker, group, Kind::Invitation, Op::Deleted, id);

@@ -82,7 +82,8 @@ pub(crate) async fn answer(ctx: &Ctx, path: Path, verdict: Verdict) -> Result<()
                 let at = resolve::resolve(tx, ctx, path, false).await?;
                 at.access.may_manage()?;
                 let id = resolve::exists(tx, &at).await?;
-                let request = join_requests::find(tx, id).await?.ok_or(Error::ItemNotFound)?;
+                let request = join_requests::find(tx, at.group()?.id, id).await?;
+                let request = request.ok_or(Error::ItemNotFound)?;
                 settle(tx, &maker(ctx), &request, verdict).await
             })
         })
@@ -95,11 +96,9 @@ pub(crate) async fn withdraw(ctx: &Ctx, path: Path) -> Result<(), Error> {
         .write(ctx.scope(&path), (ctx.clone(), path), |tx, (ctx, path)| {
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, true).await?;
-                let request =
-                    join_requests::find(tx, at.id()?).await?.ok_or(Error::ItemNotFound)?;
-                if Some(request.user) != ctx.caller.user {
-                    return Err(Denied::NotOneself.into());
-                }
+                let user = ctx.caller.user.ok_or(Error::MeForApp)?;
+                let request = join_requests::own(tx, user, at.id()?).await?;
+                let request = request.ok_or(Denied::NotOneself)?;
                 settle(tx, &maker(ctx), &request, Verdict::Rejected).await
             })
         })
@@ -113,7 +112,7 @@ async fn settle(
     verdict: Verdict,
 ) -> Result<(), Error> {
     let JoinRequest { id, group, user } = *request;
-    if !join_requests::remove(tx, id).await? {
+    if !join_requests::remove(tx, group, id).await? {
         return Err(Error::ResourceNotFound(id.to_string()));
     }
     changed(tx, maker, group, Kind::JoinRequest, Op::Deleted, id);
@@ -134,7 +133,7 @@ pub(super) async fn forget(
     user: UserId,
 ) -> Result<(), Error> {
     if let Some(request) = join_requests::of(tx, group, user).await? {
-        join_requests::remove(tx, request.id).await?;
+        join_requests::remove(tx, group, request.id).await?;
         changed(tx, maker, group, Kind::JoinRequest, Op::Deleted, request.id);
     }
     Ok(())

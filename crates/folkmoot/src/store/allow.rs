@@ -101,16 +101,12 @@ pub(super) fn allow_link(sql: &mut Statement, access: &Access, link: &str, own: 
         _ if own && access.members_hidden() => {
             sql.push("1 = 0");
         }
-        Content::OpenTo(user) if !own => {
+        // To a guest, either end of it is missing besides.
+        Content::OpenTo(user) | Content::JoinedBy(user) if !own => {
             sql.push("exists (select 1 from groups g where g.id = ").push(link);
             sql.push(".group_id and (g.visibility <> 'HiddenMembership' or ");
             belongs(sql, "g.id", user.0);
             sql.push("))");
-        }
-        Content::JoinedBy(guest) if !own => {
-            sql.push("(");
-            belongs(sql, &format!("{link}.group_id"), guest.0);
-            sql.push(")");
         }
         Content::OpenTo(_) | Content::JoinedBy(_) | Content::Tenant => {
             sql.push("1 = 1");

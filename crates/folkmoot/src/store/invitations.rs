@@ -39,7 +39,6 @@ pub(crate) struct Invitation {
     pub(crate) tenant: TenantId,
     pub(crate) group: GroupId,
     pub(crate) group_name: String,
-    pub(crate) user: Option<UserId>,
     pub(crate) address: Option<String>,
     /// Whether an operator or an application has made it.
     pub(crate) by_operator: bool,
@@ -65,7 +64,7 @@ pub(crate) async fn count(tx: &mut Tx, group: GroupId) -> Result<i64, Error> {
     Ok(tx.first(sql, binds![group], |row| row.int(0)).await?.unwrap_or(0))
 }
 
-const GOOD: &str = "select i.id, i.tenant_id, i.group_id, g.display_name, i.user_id, i.address, \
+const GOOD: &str = "select i.id, i.tenant_id, i.group_id, g.display_name, i.address, \
     i.created_by is null from group_invitations i join groups g on g.id = i.group_id \
     where g.deleted_at is null and (i.created_by is null or exists (select 1 from group_owners o \
     join users u on u.id = o.user_id where o.group_id = i.group_id and o.user_id = i.created_by \
@@ -77,16 +76,20 @@ fn read(row: &Row<'_>) -> Result<Invitation, Error> {
         tenant: TenantId(row.id(1)?),
         group: GroupId(row.id(2)?),
         group_name: row.text(3)?.to_owned(),
-        user: if row.is_null(4)? { None } else { Some(UserId(row.id(4)?)) },
-        address: if row.is_null(5)? { None } else { Some(row.text(5)?.to_owned()) },
-        by_operator: row.bool(6)?,
+        address: if row.is_null(4)? { None } else { Some(row.text(4)?.to_owned()) },
+        by_operator: row.bool(5)?,
     })
 }
 
-/// The invitation with this id, if it is still good.
-pub(crate) async fn find(tx: &mut Tx, id: Uuid, now: i64) -> Result<Option<Invitation>, Error> {
-    let sql = format!("{GOOD} and i.id = $2");
-    tx.first(&sql, binds![now, id], |row| read(&row)).await
+/// The invitation of a user with this id, if it is still good.
+pub(crate) async fn own(
+    tx: &mut Tx,
+    (tenant, user): (TenantId, UserId),
+    id: Uuid,
+    now: i64,
+) -> Result<Option<Invitation>, Error> {
+    let sql = format!("{GOOD} and i.tenant_id = $2 and i.user_id = $3 and i.id = $4");
+    tx.first(&sql, binds![now, tenant, user, id], |row| read(&row)).await
 }
 
 /// The invitation whose link has this secret, if it is still good.
@@ -100,8 +103,9 @@ pub(crate) async fn by_secret(
 }
 
 /// Removes an invitation; whether it was there.
-pub(crate) async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, Error> {
-    Ok(tx.execute("delete from group_invitations where id = $1", binds![id]).await? > 0)
+pub(crate) async fn remove(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<bool, Error> {
+    let sql = "delete from group_invitations where group_id = $1 and id = $2";
+    Ok(tx.execute(sql, binds![group, id]).await? > 0)
 }
 
 /// The invitations of a tenant that are too old: id and group, so many at most.

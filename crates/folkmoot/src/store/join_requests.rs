@@ -38,13 +38,26 @@ pub(crate) async fn counts(tx: &mut Tx, group: GroupId, user: UserId) -> Result<
     Ok(counts.unwrap_or_default())
 }
 
-/// The request with this id.
-pub(crate) async fn find(tx: &mut Tx, id: Uuid) -> Result<Option<JoinRequest>, Error> {
-    let sql = "select group_id, user_id from join_requests where id = $1";
+/// The request of a group with this id.
+pub(crate) async fn find(
+    tx: &mut Tx,
+    group: GroupId,
+    id: Uuid,
+) -> Result<Option<JoinRequest>, Error> {
+    let sql = "select user_id from join_requests where group_id = $1 and id = $2";
     let read = |row: crate::store::driver::Row<'_>| {
-        Ok(JoinRequest { id, group: GroupId(row.id(0)?), user: UserId(row.id(1)?) })
+        Ok(JoinRequest { id, group, user: UserId(row.id(0)?) })
     };
-    tx.first(sql, binds![id], read).await
+    tx.first(sql, binds![group, id], read).await
+}
+
+/// The request of a user with this id.
+pub(crate) async fn own(tx: &mut Tx, user: UserId, id: Uuid) -> Result<Option<JoinRequest>, Error> {
+    let sql = "select group_id from join_requests where user_id = $1 and id = $2";
+    let read = |row: crate::store::driver::Row<'_>| {
+        Ok(JoinRequest { id, group: GroupId(row.id(0)?), user })
+    };
+    tx.first(sql, binds![user, id], read).await
 }
 
 /// The request of a user to a group.
@@ -72,6 +85,7 @@ pub(crate) async fn all(tx: &mut Tx, group: GroupId) -> Result<Vec<(Uuid, String
 }
 
 /// Removes a request; whether it was there.
-pub(crate) async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, Error> {
-    Ok(tx.execute("delete from join_requests where id = $1", binds![id]).await? > 0)
+pub(crate) async fn remove(tx: &mut Tx, group: GroupId, id: Uuid) -> Result<bool, Error> {
+    let sql = "delete from join_requests where group_id = $1 and id = $2";
+    Ok(tx.execute(sql, binds![group, id]).await? > 0)
 }

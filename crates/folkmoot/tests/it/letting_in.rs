@@ -263,6 +263,17 @@ fn a_link_lets_a_guest_in_once() {
     let path = format!("/v1.0/users/{}?$select=userType", lin["id"].as_str().unwrap());
     assert_eq!(it.ada.get(&path).ok()["userType"], "Guest");
     assert!(it.ada.all(&it.invitations()).is_empty());
+    // Whatever the address: an owner makes no members of the tenant.
+    let made = it.invite(&json!({"invitedUserEmailAddress": "boss@outside.example"}));
+    it.server.change("update group_invitations set address = 'boss@localhost'");
+    let browser = Browser::new(&it.server);
+    let link = made["inviteRedeemUrl"].as_str().unwrap();
+    assert_eq!(browser.submit(&browser.get(path_of(link)), &[]).status, 303);
+    let found = it
+        .ada
+        .all("/v1.0/users?$filter=mail%20eq%20'boss@localhost'&$select=userType,userPrincipalName");
+    assert_eq!((found.len(), &found[0]["userType"]), (1, &json!("Guest")));
+    assert_ne!(found[0]["userPrincipalName"], "boss@localhost");
     assert_eq!(it.server.check().status, Some(0));
 }
 
