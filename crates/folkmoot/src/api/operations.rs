@@ -36,6 +36,8 @@ pub(crate) enum Strict {
 pub(crate) enum Who {
     /// Everybody; of hidden members and owners they see none.
     Anybody,
+    /// Everybody but guests.
+    NotGuest,
     /// Who may read the group's content: everybody where it is public, members and owners elsewhere.
     Reader,
     /// Members who may read its content.
@@ -50,6 +52,12 @@ pub(crate) enum Who {
     OwnerOrJoiner,
     /// Owners, and for themself whoever is on the list.
     OwnerOrLeaver,
+    /// For themself who is no member of a group that is not public.
+    Asker,
+    /// Owners, and whom it is about.
+    OwnerOrOneself,
+    /// Whom it is about.
+    Oneself,
 }
 
 impl Who {
@@ -57,6 +65,7 @@ impl Who {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Who::Anybody => "anybody",
+            Who::NotGuest => "not guests",
             Who::Reader => "readers",
             Who::Member => "members",
             Who::Writer => "writers",
@@ -64,6 +73,9 @@ impl Who {
             Who::Owner => "owners",
             Who::OwnerOrJoiner => "owners, joiners",
             Who::OwnerOrLeaver => "owners, leavers",
+            Who::Asker => "askers",
+            Who::OwnerOrOneself => "owners, whom it is about",
+            Who::Oneself => "whom it is about",
         }
     }
 }
@@ -276,7 +288,7 @@ const TEAMS: Scopes = any(&[TeamReadBasicAll, GroupReadAll, GroupReadWriteAll]);
 
 operations! {
     ListGroups: GET "groups", GROUPS, GROUPS, Anybody, Served, Page;
-    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, Anybody, Served, Created;
+    CreateGroup: POST "groups", GROUP_CREATE, GROUP_CREATE_APP, NotGuest, Served, Created;
     GetGroup: GET "group", GROUPS, GROUPS, Anybody, Served, Entity;
     UpdateGroup: PATCH "group", GROUP_WRITE, GROUP_WRITE, Owner, Served, Changed;
     ResetUnseenCount: POST "group/resetUnseenCount", GROUP_WRITE, NOBODY, Reader, Served, Nothing;
@@ -312,6 +324,18 @@ operations! {
     RemoveRejectedSenderById: DELETE "group/rejectedSenders/$ref", GROUP_WRITE, GROUP_WRITE, Owner, NotToApps, NoContent;
     ListAudit: GET "group/folkmoot.audit", AUDIT, AUDIT, Owner, NotOffered, Page;
     GetAuditEntry: GET "auditEntry", AUDIT, AUDIT, Owner, NotOffered, Entity;
+    ListInvitations: GET "group/folkmoot.invitations", MEMBERS, MEMBERS, Owner, NotOffered, Page;
+    CreateInvitation: POST "group/folkmoot.invitations", MEMBERS_WRITE, MEMBERS_WRITE, Owner, NotOffered, Created;
+    GetInvitation: GET "groupInvitation", MEMBERS, MEMBERS, Owner, NotOffered, Entity;
+    RevokeInvitation: DELETE "groupInvitation", MEMBERS_WRITE, MEMBERS_WRITE, Owner, NotOffered, NoContent;
+    AcceptInvitation: POST "groupInvitation/folkmoot.accept", MEMBERS_WRITE, NOBODY, Oneself, NotOffered, NoContent;
+    DeclineInvitation: POST "groupInvitation/folkmoot.decline", MEMBERS_WRITE, NOBODY, Oneself, NotOffered, NoContent;
+    ListJoinRequests: GET "group/folkmoot.joinRequests", MEMBERS, MEMBERS, Anybody, NotOffered, Page;
+    CreateJoinRequest: POST "group/folkmoot.joinRequests", MEMBERS_WRITE, NOBODY, Asker, NotOffered, Created;
+    GetJoinRequest: GET "joinRequest", MEMBERS, MEMBERS, OwnerOrOneself, NotOffered, Entity;
+    WithdrawJoinRequest: DELETE "joinRequest", MEMBERS_WRITE, NOBODY, Oneself, NotOffered, NoContent;
+    ApproveJoinRequest: POST "joinRequest/folkmoot.approve", MEMBERS_WRITE, MEMBERS_WRITE, Owner, NotOffered, NoContent;
+    RejectJoinRequest: POST "joinRequest/folkmoot.reject", MEMBERS_WRITE, MEMBERS_WRITE, Owner, NotOffered, NoContent;
     GetGroupsByIds: POST "groups/getByIds", DIRECTORY, DIRECTORY, Anybody, Served, Page;
 
     GetDirectoryObject: GET "directoryObject", DIRECTORY, DIRECTORY, Anybody, Served, Entity;
@@ -325,6 +349,8 @@ operations! {
     ListOwnedObjects: GET "user/ownedObjects", MEMBER_OF, MEMBER_OF_APP, Anybody, Served, Page;
     ListJoinedTeams: GET "user/joinedTeams", TEAMS, TEAMS, Anybody, NotOffered, Page;
     ListJoinedGroups: GET "user/joinedGroups", TEAMS, TEAMS, Anybody, NotOffered, Page;
+    ListOwnInvitations: GET "user/folkmoot.invitations", MEMBER_OF, MEMBER_OF_APP, Anybody, NotOffered, Page;
+    ListOwnJoinRequests: GET "user/folkmoot.joinRequests", MEMBER_OF, MEMBER_OF_APP, Anybody, NotOffered, Page;
 
     ListConversations: GET "group/conversations", READ, READ, Reader, Served, Page;
     CreateConversation: POST "group/conversations", WRITE, WRITE, Writer, NotToApps, Created;
@@ -549,14 +575,15 @@ reference, and `Directory.ReadWrite.All` wherever `Directory.Read.All` is. With 
 not at all. In strict mode (`--strict-graph`) the first is 403 for them, the second 405 for everybody.
 
 **Who** of a tenant's users may do it; applications with a role may in every group. Another tenant's things are 404, as if they \
-were not there.
-- *anybody*: of a group with hidden members, others than those see no member, owner or sender.
+were not there; and so, for guests, is every group that they do not belong to, and everybody with whom they share no group.
+- *anybody*: of a group with hidden members, others than those see no member, owner or sender; of requests to be let in and of invitations they see their own. *not guests*: those but guests.
 - *readers*: everybody where the group is public; elsewhere its members and owners, 403 for others.
 - *members*: readers who are on the list of members.
 - *writers*: readers who are not kept out by the lists of senders (which bind owners too) or by `AllowOnlyMembersToPost`.
 - *its author*: who has written all of what is changed or removed, while they are a writer and the thread is not locked.
 - *owners*: of the group. *joiners*: who adds themself, to a public group. *leavers*: who takes themself off; the last owner \
-cannot.
+cannot. *askers*: who is no member, of a group that is not public. *whom it is about*: who has asked, or is invited; an invitation \
+is theirs by way of `/me/folkmoot.invitations`. For others what is not theirs is 404.
 
 **Answer**: the status where all goes well and nothing is preferred. **Name**: what the audit calls it ([audit.md](audit.md)).
 

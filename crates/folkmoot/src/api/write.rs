@@ -23,10 +23,12 @@ use crate::api::prefer::{Answered, Prefer, Return};
 use crate::api::{Call, echo, empty, negotiate, upload};
 use crate::model::MODEL;
 use crate::service::group_settings::Own;
+use crate::service::join_requests::Verdict;
 use crate::service::uploads::{self, Opened};
 use crate::service::{
     Created, Ctx, Metadata, attachments, conversations, directory, extended_properties, extensions,
-    group_settings, groups, limits, members, mentions, posts, read, senders, threads, with_ids,
+    group_settings, groups, invitations, join_requests, limits, members, mentions, posts, read,
+    senders, threads, with_ids,
 };
 
 pub(super) async fn answer(call: Call, body: &mut Body) -> Result<Response, Error> {
@@ -100,6 +102,26 @@ async fn carry_out(
         Op::RemoveMember | Op::RemoveOwner => no_content(members::remove(ctx, path, None).await?),
         Op::RemoveMemberById | Op::RemoveOwnerById => {
             no_content(members::remove(ctx, path, id).await?)
+        }
+        Op::CreateInvitation => {
+            let record = entity(parts, body, path.entity(), &answer).await?;
+            created(invitations::create(ctx, path, record).await?)
+        }
+        Op::RevokeInvitation => no_content(invitations::revoke(ctx, path).await?),
+        Op::AcceptInvitation | Op::DeclineInvitation => {
+            let accepts = operation == Op::AcceptInvitation;
+            no_content(invitations::answer(ctx, path, accepts).await?)
+        }
+        Op::CreateJoinRequest => {
+            let record = entity(parts, body, path.entity(), &answer).await?;
+            created(join_requests::create(ctx, path, record).await?)
+        }
+        Op::WithdrawJoinRequest => no_content(join_requests::withdraw(ctx, path).await?),
+        Op::ApproveJoinRequest => {
+            no_content(join_requests::answer(ctx, path, Verdict::Approved).await?)
+        }
+        Op::RejectJoinRequest => {
+            no_content(join_requests::answer(ctx, path, Verdict::Rejected).await?)
         }
         Op::CreateConversation => {
             let record = entity(parts, body, path.entity(), &answer).await?;
@@ -203,6 +225,12 @@ async fn carry_out(
         | Op::ListAcceptedSenderReferences
         | Op::ListRejectedSenders
         | Op::ListRejectedSenderReferences
+        | Op::ListInvitations
+        | Op::GetInvitation
+        | Op::ListJoinRequests
+        | Op::GetJoinRequest
+        | Op::ListOwnInvitations
+        | Op::ListOwnJoinRequests
         | Op::GetDirectoryObject
         | Op::GetMe
         | Op::ListUsers

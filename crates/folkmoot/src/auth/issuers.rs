@@ -69,9 +69,21 @@ pub(crate) struct IssuerSettings {
     clock_skew_seconds: i64,
     /// The claim that says which groups somebody is a member of.
     groups_claim: Option<String>,
+    /// What its users are here from the first day; those who are known stay what they are.
+    #[serde(default)]
+    user_type: UserType,
     /// What groups are called in that claim, and their nicknames or ids here; none: the same.
     #[serde(default)]
     groups: BTreeMap<String, String>,
+}
+
+/// What users are in the tenant.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum UserType {
+    #[default]
+    Member,
+    /// They see of the tenant only what they belong to.
+    Guest,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -212,6 +224,8 @@ pub(crate) struct Person {
     pub(crate) at_home: bool,
     /// The domains that any issuer owns, this one or another.
     pub(crate) owned: Arc<[String]>,
+    /// Whether they are a guest, if they are new.
+    pub(crate) is_guest: bool,
     /// Nicknames or ids of the groups that they are in; `None` where nothing is said of that.
     pub(crate) groups: Option<Vec<String>>,
     /// When the token was made, in seconds since 1970.
@@ -413,6 +427,7 @@ impl Issuer {
             address: self.address(jwt),
             at_home: !self.domains.0.is_empty(),
             owned: self.domains.1.clone(),
+            is_guest: self.settings.user_type == UserType::Guest,
             groups: self.groups(jwt),
             issued_at: now_or_before,
         })

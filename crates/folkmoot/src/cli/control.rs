@@ -41,6 +41,8 @@ pub(crate) enum Request {
     Audit(audit::Wanted),
     /// `folkmoot tenant list`
     TenantList,
+    /// `folkmoot group invite`, `requests`, `approve` and `reject`
+    GroupLet(group::Letting),
 }
 
 impl Request {
@@ -52,6 +54,7 @@ impl Request {
             Request::User(wanted) => wanted.name(),
             Request::KeyRotate { .. } => "folkmoot key rotate",
             Request::GroupAdd(_) => "folkmoot group add",
+            Request::GroupLet(wanted) => wanted.name(),
             Request::Audit(_) => "folkmoot audit export",
             Request::TenantList => "folkmoot tenant list",
         }
@@ -69,6 +72,7 @@ async fn carry_out(server: &Server, request: Request, way: &str) -> anyhow::Resu
         Request::GroupAdd(wanted) => group::add(server, wanted).await,
         Request::Audit(wanted) => audit::carry_out(server, wanted).await,
         Request::TenantList => tenant::list(server).await,
+        Request::GroupLet(wanted) => group::let_in(server, wanted).await,
     }
 }
 

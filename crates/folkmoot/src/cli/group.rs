@@ -1,9 +1,11 @@
-//! `folkmoot group add`: a group with its people.
+//! `folkmoot group`: a group with its people, and who is let in.
 //!
-//! **Invariant:** people who are named and do not exist are made with the group, or neither is.
+//! **Invariant:** people who are named and do not exist are made with the group, or neither is. A link of an
+//! invitation is printed once, when it is made.
 
 use anyhow::bail;
 use clap::Subcommand;
+use odata::value::DateTimeOffset;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Visibility;
@@ -11,12 +13,53 @@ use crate::cli::control;
 use crate::config::Common;
 use crate::server::Server;
 use crate::service::groups;
+use crate::service::invitations::{self, Made};
+use crate::service::join_requests::Verdict;
 
 /// Manage groups.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a group and print its id
     Add(Add),
+    /// Invite an address into a group and print the link, good once, for 14 days; of somebody who is called so
+    /// here, who accepts as they are, print the invitation's id
+    Invite {
+        /// The address
+        address: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List who asks to be let in: the request's id, the user name, and since when
+    Requests {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let somebody in who asks for it
+    Approve {
+        /// The user principal name or id
+        user: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Turn down somebody who asks to be let in
+    Reject {
+        /// The user principal name or id
+        user: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// The group's mail nickname, mail address or id
+    #[arg(long)]
+    group: String,
+    /// The tenant's GUID [default: the default tenant]
+    #[arg(long, value_name = "GUID")]
+    tenant: Option<uuid::Uuid>,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(clap::Args)]
@@ -64,8 +107,46 @@ pub(crate) struct Wanted {
     tenant: Option<uuid::Uuid>,
 }
 
+/// What is asked for about who is let into a group.
+#[derive(Serialize, Deserialize, Debug)]
+pub(crate) struct Letting {
+    tenant: Option<uuid::Uuid>,
+    group: String,
+    action: Action,
+}
+
+#[derive(Serialize, Deserialize, Debug)]
+enum Action {
+    Invite { address: String },
+    Requests,
+    Answer { user: String, approve: bool },
+}
+
+impl Letting {
+    /// What the audit calls it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self.action {
+            Action::Invite { .. } => "folkmoot group invite",
+            Action::Requests => "folkmoot group requests",
+            Action::Answer { approve: true, .. } => "folkmoot group approve",
+            Action::Answer { approve: false, .. } => "folkmoot group reject",
+        }
+    }
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Add(add) = command;
+    let (place, action) = match command {
+        Command::Add(add) => return run_add(add).await,
+        Command::Invite { address, place } => (place, Action::Invite { address }),
+        Command::Requests { place } => (place, Action::Requests),
+        Command::Approve { user, place } => (place, Action::Answer { user, approve: true }),
+        Command::Reject { user, place } => (place, Action::Answer { user, approve: false }),
+    };
+    let wanted = Letting { tenant: place.tenant, group: place.group, action };
+    control::ask(&place.common.config()?, control::Request::GroupLet(wanted)).await
+}
+
+async fn run_add(add: Add) -> anyhow::Result<()> {
     let config = add.common.config()?;
     let wanted = Wanted {
         name: add.name,
@@ -77,6 +158,30 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         tenant: add.tenant,
     };
     control::ask(&config, control::Request::GroupAdd(wanted)).await
+}
+
+/// Does it; what to print.
+pub(crate) async fn let_in(server: &Server, wanted: Letting) -> anyhow::Result<String> {
+    let (tenant, group) = (server.tenant(wanted.tenant)?, wanted.group);
+    let service = server.service();
+    match wanted.action {
+        Action::Invite { address } => match service.invite(tenant, group, address).await? {
+            Made::Link(secret) => Ok(invitations::link(server.origin(), &secret)),
+            Made::OfUser(id) => Ok(id.to_string()),
+        },
+        Action::Requests => {
+            let requests = service.join_requests(tenant, group).await?;
+            let line = |(id, name, since): &(uuid::Uuid, String, DateTimeOffset)| {
+                format!("{id}\t{name}\t{since}")
+            };
+            Ok(requests.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
+        Action::Answer { user, approve } => {
+            let verdict = if approve { Verdict::Approved } else { Verdict::Rejected };
+            let user = service.answer_request(tenant, group, user, verdict).await?;
+            Ok(user.to_string())
+        }
+    }
 }
 
 /// Makes the group; its id.

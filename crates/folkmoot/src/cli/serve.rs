@@ -215,6 +215,9 @@ async fn tidy_up(server: Arc<Server>, audit_days: u32) {
             Ok(rows) => tracing::info!(rows, "forgot what the audit said long ago"),
             Err(error) => tracing::warn!(%error, "the audit was not shortened"),
         }
+        if let Err(error) = service.forget_invitations().await {
+            tracing::warn!(%error, "invitations that have expired were not forgotten");
+        }
         if let Err(error) = service.forget_sign_ins().await {
             tracing::warn!(%error, "sign-ins that have expired were not forgotten");
         }

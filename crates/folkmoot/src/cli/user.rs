@@ -27,6 +27,17 @@ pub(crate) enum Command {
         /// The name that others see [default: what stands before the @]
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
+        /// They see of the tenant only the groups that they belong to, and the people of these
+        #[arg(long)]
+        guest: bool,
+    },
+    /// Make somebody who is there a Guest, or a Member
+    Type {
+        #[command(flatten)]
+        who: Who,
+        /// What they are from then on
+        #[arg(long = "is", value_name = "TYPE")]
+        is: UserType,
     },
     /// Print a link by which somebody signs in, once, within 15 minutes
     Link {
@@ -42,7 +53,7 @@ pub(crate) enum Command {
         #[arg(long)]
         remove: bool,
     },
-    /// List the accounts: id, user name, name, whether it is disabled, and whether it has a password
+    /// List the accounts: id, user name, name, whether it is disabled, its type, and whether it has a password
     List {
         #[command(flatten)]
         place: Place,
@@ -101,6 +112,15 @@ pub(crate) struct Place {
     common: Common,
 }
 
+/// What somebody is in the tenant.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserType {
+    #[value(name = "Member", alias = "member")]
+    Member,
+    #[value(name = "Guest", alias = "guest")]
+    Guest,
+}
+
 /// What is asked for.
 #[derive(Serialize, Deserialize, Debug)]
 pub(crate) struct Wanted {
@@ -110,7 +130,8 @@ pub(crate) struct Wanted {
 
 #[derive(Serialize, Deserialize, Debug)]
 enum Action {
-    Add { name: String, display_name: Option<String> },
+    Add { name: String, display_name: Option<String>, guest: bool },
+    Type { name: String, guest: bool },
     Link { name: String },
     Password { name: String, password: Option<Password> },
     List,
@@ -124,6 +145,7 @@ impl Wanted {
     pub(super) const fn name(&self) -> &'static str {
         match &self.action {
             Action::Add { .. } => "folkmoot user add",
+            Action::Type { .. } => "folkmoot user type",
             Action::Link { .. } => "folkmoot user link",
             Action::List => "folkmoot user list",
             Action::Password { .. } => "folkmoot user password",
@@ -137,8 +159,11 @@ impl Wanted {
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let (place, action) = match command {
-        Command::Add { who, display_name } => {
-            (who.place, Action::Add { name: who.name, display_name })
+        Command::Add { who, display_name, guest } => {
+            (who.place, Action::Add { name: who.name, display_name, guest })
+        }
+        Command::Type { who, is } => {
+            (who.place, Action::Type { name: who.name, guest: is == UserType::Guest })
         }
         Command::Link { who } => (who.place, Action::Link { name: who.name }),
         Command::Password { who, remove } => {
@@ -184,12 +209,12 @@ pub(crate) async fn carry_out(server: &Server, wanted: Wanted) -> anyhow::Result
     let tenant = server.tenant(wanted.tenant)?;
     let clock = server.clock.clone();
     match wanted.action {
-        Action::Add { name, display_name } => {
+        Action::Add { name, display_name, guest } => {
             let input = (clock, name, display_name);
             let user = server
                 .store
                 .write(tenant.0, input, move |tx, (clock, name, display_name)| {
-                    Box::pin(users::add(tx, clock, tenant, name, display_name.as_deref()))
+                    Box::pin(users::add(tx, clock, tenant, name, display_name.as_deref(), guest))
                 })
                 .await?;
             Ok(user.id.to_string())
@@ -205,17 +230,30 @@ pub(crate) async fn carry_out(server: &Server, wanted: Wanted) -> anyhow::Result
             let users = server.service().users(tenant).await?;
             let lines = users.iter().map(|(it, has_password)| {
                 let state = if it.disabled { "disabled" } else { "enabled" };
+                let kind = if it.is_guest { "Guest" } else { "Member" };
                 let password = if *has_password { "password" } else { "no password" };
                 let (id, name, shown) = (it.id, &it.principal_name, &it.display_name);
-                format!("{id}\t{name}\t{shown}\t{state}\t{password}")
+                format!("{id}\t{name}\t{shown}\t{state}\t{kind}\t{password}")
             });
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
         Action::Disable { name, disabled } => {
-            let user = server
+            let (user, abandoned) = server
                 .store
                 .write(tenant.0, (clock, name), move |tx, (clock, name)| {
                     Box::pin(users::set_disabled(tx, clock, tenant, name, disabled))
+                })
+                .await?;
+            let warn = |it: &String| {
+                format!("\nwarning: the group '{it}' has no owner any more who is not disabled")
+            };
+            Ok(user.id.to_string() + &abandoned.iter().map(warn).collect::<String>())
+        }
+        Action::Type { name, guest } => {
+            let user = server
+                .store
+                .write(tenant.0, (clock, name), move |tx, (clock, name)| {
+                    Box::pin(users::set_guest(tx, clock, tenant, name, guest))
                 })
                 .await?;
             Ok(user.id.to_string())

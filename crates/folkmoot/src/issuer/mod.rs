@@ -5,6 +5,7 @@
 
 pub(crate) mod anybody;
 mod cookies;
+mod invitations;
 mod pages;
 mod passwords;
 mod sign_in;
@@ -60,6 +61,7 @@ pub(crate) fn routes(it: Arc<Issuer>) -> Router {
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-in/password", get(passwords::page).post(passwords::change))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/invitation", get(invitations::page).post(invitations::accept))
         .with_state(it)
 }
 

@@ -184,6 +184,35 @@ pub(super) fn back(redirect: &str, app: &str, told: &[(&str, String)]) -> Respon
     response
 }
 
+/// The page of an invitation into a group, made for an address: to somebody who has signed in, by id and name, or
+/// to whoever has not. Its form repeats the word and the link's code.
+pub(super) fn invitation(
+    group: &str,
+    address: &str,
+    who: Option<(&str, &str)>,
+    (word, code): (&str, &str),
+) -> Response {
+    let mut hiddens = hidden("word", word) + &hidden("code", code);
+    let (group, address) = (escape(group), escape(address));
+    let (text, button) = match who {
+        Some((id, name)) => {
+            hiddens.push_str(&hidden("as", id));
+            (format!("You are signed in as <strong>{}</strong>.", escape(name)), "Join".to_owned())
+        }
+        None => (
+            "If you have an account here, <a href=\"/sign-in\">sign in</a> first, and open this \
+             link again."
+                .to_owned(),
+            format!("Make a new account for {address}, and join"),
+        ),
+    };
+    let body = format!(
+        "<h1>You are invited to {group}</h1><p>{text}</p>\
+         <form method=\"post\" action=\"/invitation\">{hiddens}<button>{button}</button></form>"
+    );
+    page(StatusCode::OK, "You are invited", &body, None)
+}
+
 /// The page of a sign-in that cannot be.
 pub(super) fn refused(status: StatusCode, why: &str) -> Response {
     let body = format!("<h1>This sign-in cannot be</h1><p class=\"why\">{}</p>", escape(why));

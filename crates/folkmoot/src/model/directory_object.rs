@@ -43,8 +43,7 @@ entity! {
     properties: {
         id() => Source::Id("id");
         Property::date_time("deletedDateTime") => Source::Time { at: "deleted_at", offset: None };
-        Property::boolean("accountEnabled").only(USER)
-            => Source::Constant { json: "true", sql: "true" };
+        Property::boolean("accountEnabled").only(USER) => Source::Not("disabled");
         Property::string("businessPhones").many().only(USER) => EMPTY;
         Property::date_time("createdDateTime").only(GROUP)
             => Source::Time { at: "created_at", offset: None };

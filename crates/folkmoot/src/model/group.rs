@@ -8,8 +8,8 @@ use odata::edm::{Action, Navigation, Property, Published};
 use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, json, text};
 use super::{
-    AUDIT_ENTRY, CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, Link, POST, Source, THREAD, USER,
-    entity,
+    AUDIT_ENTRY, CONVERSATION, DIRECTORY_OBJECT, GROUP as SELF, GROUP_INVITATION, JOIN_REQUEST,
+    Link, POST, Source, THREAD, USER, entity,
 };
 
 const IN_GROUP: Link = Link::Keys(&[("group_id", "id")]);
@@ -39,6 +39,9 @@ const SUBSCRIBED: Source = Source::PerCaller(
 const FAVORITE: Source = Source::PerCaller(
     "exists (select 1 from group_favorites f where f.group_id = t0.id and f.user_id = {caller})",
 );
+
+/// The way to the invitations into a group, and to those of a user.
+pub(crate) const INVITATIONS: &str = "folkmoot.invitations";
 
 /// The way to all posts of a group, newest first.
 const MESSAGES: &str = "folkmoot.messages";
@@ -138,6 +141,12 @@ entity! {
         Navigation::many("rejectedSenders", || &DIRECTORY_OBJECT.edm)
             .referenced()
             .described_contained() => Link::Through { table: "rejected_senders", from: "group_id", to: "principal_id" };
+        Navigation::many(INVITATIONS, || &GROUP_INVITATION.edm)
+            .published(Published::Never)
+            .not_expandable() => Link::Keys(&[("group_id", "id")]);
+        Navigation::many("folkmoot.joinRequests", || &JOIN_REQUEST.edm)
+            .published(Published::Never)
+            .not_expandable() => Link::Keys(&[("group_id", "id")]);
     }
     actions: &[
         Action::new("resetUnseenCount"),

@@ -13,6 +13,8 @@ mod directory_object;
 mod extended_property;
 mod extension;
 mod group;
+mod group_invitation;
+mod join_request;
 mod mention;
 mod post;
 mod post_version;
@@ -26,7 +28,9 @@ pub(crate) use conversation::CONVERSATION;
 pub(crate) use directory_object::DIRECTORY_OBJECT;
 pub(crate) use extended_property::{MULTI_VALUE_PROPERTY, SINGLE_VALUE_PROPERTY};
 pub(crate) use extension::EXTENSION;
-pub(crate) use group::{AUDIT, GROUP, MAILBOX};
+pub(crate) use group::{AUDIT, GROUP, INVITATIONS, MAILBOX};
+pub(crate) use group_invitation::GROUP_INVITATION;
+pub(crate) use join_request::JOIN_REQUEST;
 pub(crate) use mention::MENTION;
 pub(crate) use post::{HISTORY, POST};
 pub(crate) use post_version::POST_VERSION;
@@ -74,6 +78,8 @@ pub(crate) enum Source {
     Shown(&'static str),
     /// A boolean column.
     Bool(&'static str),
+    /// The opposite of a boolean column.
+    Not(&'static str),
     /// An integer column.
     Int(&'static str),
     /// An instant and, where clients send it, the minutes of its offset; without a column, UTC.
@@ -196,7 +202,7 @@ pub(crate) const fn published(named: &[Published]) -> Published {
 }
 
 /// All entities.
-static ENTITIES: [&Entity; 13] = [
+static ENTITIES: [&Entity; 15] = [
     &DIRECTORY_OBJECT,
     &GROUP,
     &USER,
@@ -210,6 +216,8 @@ static ENTITIES: [&Entity; 13] = [
     &MENTION,
     &POST_VERSION,
     &AUDIT_ENTRY,
+    &JOIN_REQUEST,
+    &GROUP_INVITATION,
 ];
 
 /// The entity that `edm` is the protocol's side of.
@@ -267,6 +275,8 @@ const SERVICE: Model = Model {
         &MENTION.edm,
         &POST_VERSION.edm,
         &AUDIT_ENTRY.edm,
+        &JOIN_REQUEST.edm,
+        &GROUP_INVITATION.edm,
     ],
     complexes: &[
         &shared::EMAIL_ADDRESS,

@@ -6,10 +6,8 @@ use odata::edm::{Navigation, Property, Published};
 
 use super::directory_object::GET_BY_IDS;
 use super::shared::{EMPTY, id, text};
-use super::{GROUP, Link, Source, entity};
+use super::{GROUP, GROUP_INVITATION, INVITATIONS, JOIN_REQUEST, Link, Source, entity};
 
-/// Nobody is disabled yet.
-const YES: Source = Source::Constant { json: "true", sql: "true" };
 const MEMBER_OF: Link = Link::Through { table: "group_members", from: "user_id", to: "group_id" };
 
 entity! {
@@ -56,13 +54,14 @@ entity! {
         Property::string("state").filterable().on_request() => Source::Null;
         Property::string("streetAddress").filterable().on_request() => Source::Null;
         Property::string("usageLocation").filterable().on_request() => Source::Null;
-        Property::boolean("accountEnabled").filterable().on_request() => YES;
+        Property::boolean("accountEnabled").filterable().on_request()
+            => Source::Not("disabled");
         Property::boolean("onPremisesSyncEnabled").filterable().on_request() => Source::Null;
         Property::string("imAddresses").many_nullable().filterable().on_request() => EMPTY;
         Property::string("otherMails").many().filterable().on_request() => EMPTY;
         Property::string("proxyAddresses").many().filterable().on_request() => EMPTY;
         Property::string("userType").filterable().on_request()
-            => Source::Constant { json: "\"Member\"", sql: "'member'" };
+            => text!("user_type");
     }
     navigations: {
         Navigation::many("memberOf", || &GROUP.edm).referenced().declared("directoryObject")
@@ -77,6 +76,12 @@ entity! {
         // its older name was joinedGroups. Both lead to the groups themselves here.
         Navigation::many("joinedTeams", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
         Navigation::many("joinedGroups", || &GROUP.edm).referenced().published(Published::Never) => MEMBER_OF;
+        Navigation::many(INVITATIONS, || &GROUP_INVITATION.edm)
+            .published(Published::Never)
+            .not_expandable() => Link::Keys(&[("user_id", "id")]);
+        Navigation::many("folkmoot.joinRequests", || &JOIN_REQUEST.edm)
+            .published(Published::Never)
+            .not_expandable() => Link::Keys(&[("user_id", "id")]);
     }
     actions: &[GET_BY_IDS.published(Published::Never)]
 }

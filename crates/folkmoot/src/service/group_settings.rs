@@ -7,7 +7,7 @@
 use odata::bind::Path;
 use odata::decode::{Field, Record};
 
-use crate::ids::GroupId;
+use crate::access::Access;
 use crate::model::GROUP;
 use crate::service::resolve::Target;
 use crate::service::{Created, Ctx, Error, groups, members, read, resolve};
@@ -110,7 +110,7 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
                 let at = resolve::resolve(tx, ctx, path, true).await?;
                 wanted.check(ctx, &at)?;
                 resolve::check_if_match(tx, ctx, &at).await?;
-                apply(tx, ctx, at.group()?.id, wanted).await?;
+                apply(tx, ctx, &at.access, wanted).await?;
                 let (query, ty) = (read::whole(&GROUP), type_sent.as_deref());
                 read::answered(tx, ctx, &at, &query, ty).await
             })
@@ -118,7 +118,8 @@ pub(crate) async fn update(ctx: &Ctx, path: Path, mut record: Record) -> Result<
         .await
 }
 
-async fn apply(tx: &mut Tx, ctx: &Ctx, group: GroupId, wanted: &Wanted) -> Result<(), Error> {
+async fn apply(tx: &mut Tx, ctx: &Ctx, access: &Access, wanted: &Wanted) -> Result<(), Error> {
+    let group = access.group().ok_or(Error::ItemNotFound)?.id;
     let (maker, mut changes) = (groups::maker(ctx), wanted.changes.clone());
     if let Some(nickname) = &wanted.nickname {
         let address = groups::address(tx, maker.tenant, nickname).await?;
@@ -128,7 +129,7 @@ async fn apply(tx: &mut Tx, ctx: &Ctx, group: GroupId, wanted: &Wanted) -> Resul
         store::groups::update(tx, group, &changes).await.map_err(groups::taken)?;
         groups::changed(tx, &maker, group, Kind::Group, Op::Updated, group.0);
     }
-    for (role, user) in members::people(tx, ctx, &wanted.people).await? {
+    for (role, user) in members::people(tx, access, &wanted.people).await? {
         members::join(tx, &maker, group, role, user).await?;
     }
     if let (Some(subscribed), Some(user)) = (wanted.subscribed, ctx.caller.user) {

@@ -6,12 +6,13 @@ use odata::bind::Path;
 use odata::decode::{Field, Record};
 
 use crate::access::Visibility;
-use crate::ids::{GroupId, TenantId, UserId};
+use crate::ids::{self, GroupId, TenantId, UserId};
 use crate::model::GROUP;
 use crate::service::draft::{at_most, strings};
 use crate::service::{Created, Ctx, Error, consumers, limits, members, read, resolve, users};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
 use crate::store::groups::{self, NewGroup, Role};
+use crate::store::principals::{self, Principal};
 use crate::store::{self, Tx, tenants, unseen, work};
 
 /// A group as a client or an operator may write it.
@@ -172,7 +173,8 @@ pub(crate) async fn create(ctx: &Ctx, path: Path, mut record: Record) -> Result<
         .write(scope, input, |tx, (ctx, path, draft, bound, type_sent)| {
             Box::pin(async move {
                 let mut at = resolve::resolve(tx, ctx, path, false).await?;
-                let mut people = members::people(tx, ctx, bound).await?;
+                at.access.may_make_groups()?;
+                let mut people = members::people(tx, &at.access, bound).await?;
                 if let Some(user) = ctx.caller.user {
                     people.extend([(Role::Owner, user), (Role::Member, user)]);
                 }
@@ -284,6 +286,18 @@ pub(crate) async fn delete(ctx: &Ctx, path: Path) -> Result<(), Error> {
             })
         })
         .await
+}
+
+/// The group with this id, mail nickname or mail address.
+pub(crate) async fn named(tx: &mut Tx, tenant: TenantId, name: &str) -> Result<GroupId, Error> {
+    let group = match ids::parse(name) {
+        Some(id) => match principals::find(tx, tenant, id).await? {
+            Some(Principal::Group(group)) => Some(group),
+            _ => None,
+        },
+        None => groups::find_by_name(tx, tenant, name).await?,
+    };
+    group.ok_or_else(|| Error::ResourceNotFound(name.to_owned()))
 }
 
 pub(super) fn maker(ctx: &Ctx) -> Maker {

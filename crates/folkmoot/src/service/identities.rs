@@ -367,6 +367,7 @@ async fn newcomer(
         mail: address(&person.mail).unwrap_or_else(|| principal_name.clone()),
         principal_name,
         disabled: false,
+        is_guest: person.is_guest,
     })
 }
 

@@ -73,6 +73,13 @@ pub(crate) const UPLOAD_RANGES_MAX: usize = 500;
 pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Users and groups that the lists of accepted and rejected senders of a group name together.
 pub(crate) const GROUP_SENDERS_MAX: i64 = 100;
+/// Invitations into a group that are open.
+pub(crate) const INVITATIONS_MAX: i64 = 200;
+/// How long an invitation is good.
+pub(crate) const INVITATION_GOOD: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// Requests to be let into one group that are open, and those of one user.
+pub(crate) const JOIN_REQUESTS_PER_GROUP_MAX: i64 = 200;
+pub(crate) const JOIN_REQUESTS_PER_USER_MAX: i64 = 20;
 /// Ids that are looked up in one request.
 pub(crate) const IDS_MAX: usize = 1_000;
 /// Owners and members that one create or update may bind.

@@ -1,17 +1,18 @@
 //! Members and owners of groups: added, bound, removed.
 //!
-//! **Invariant:** a group that a person made has an owner at all times: the last one cannot leave.
+//! **Invariant:** a group that a person made has an owner who is not disabled at all times: the last one cannot
+//! leave. What an operator does about accounts is not held to it.
 
 use odata::bind::Path;
 use odata::decode::Record;
 
-use crate::access::{Denied, Visibility};
+use crate::access::{Access, Denied, Visibility};
 use crate::ids::{GroupId, UserId};
 use crate::service::draft::at;
 use crate::service::groups::{Maker, changed, kind, maker};
 use crate::service::references::referenced_user;
 use crate::service::resolve::{self, Target};
-use crate::service::{Ctx, Error, limits};
+use crate::service::{Ctx, Error, join_requests, limits};
 use crate::store::feed::Op;
 use crate::store::groups::{self, Role};
 use crate::store::{self, Tx, unseen};
@@ -24,11 +25,12 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
             Box::pin(async move {
                 let at = resolve::resolve(tx, ctx, path, false).await?;
                 let (role, group, public) = list(&at)?;
-                let user = referenced_user(tx, ctx, reference).await?;
-                let joins = role == Role::Member && public && ctx.caller.user == Some(user);
-                if !joins {
+                let user = referenced_user(tx, &at.access, reference).await;
+                let oneself = user.as_ref().is_ok_and(|it| Some(*it) == ctx.caller.user);
+                if !(role == Role::Member && public && oneself) {
                     at.access.may_manage()?;
                 }
+                let user = user?;
                 join(tx, &maker(ctx), group, role, user).await
             })
         })
@@ -48,6 +50,7 @@ pub(super) async fn join(
         other => other.into(),
     })?;
     if role == Role::Member {
+        join_requests::forget(tx, maker, group, user).await?;
         // What was said before they came is not news to them.
         unseen::seen(tx, group, user).await?;
     }
@@ -65,14 +68,20 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                 let (role, group, _) = list(&at)?;
                 let user = match (at.id, reference) {
                     (Some(id), _) => UserId(id),
-                    (None, Some(reference)) => referenced_user(tx, ctx, reference).await?,
+                    (None, Some(reference)) => {
+                        match referenced_user(tx, &at.access, reference).await {
+                            Ok(user) => user,
+                            Err(error) => {
+                                return Err(at.access.may_manage().err().map_or(error, Into::into));
+                            }
+                        }
+                    }
                     (None, None) => return Err(nobody_named()),
                 };
                 if ctx.caller.user != Some(user) {
                     at.access.may_manage()?;
                 }
-                let there = groups::is_on(tx, role, group, user).await?;
-                if there && role == Role::Owner && groups::owners(tx, group).await? == 1 {
+                if role == Role::Owner && is_last_owner(tx, ctx, group, user).await? {
                     let why = "The group must have at least one owner, hence this owner cannot be \
                         removed.";
                     return Err(Error::Request(why.into()));
@@ -85,6 +94,22 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
             })
         })
         .await
+}
+
+/// Whether a group would be left without an owner who can do anything, were this one none. Who is disabled
+/// goes while anybody else is an owner.
+async fn is_last_owner(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    group: GroupId,
+    user: UserId,
+) -> Result<bool, Error> {
+    if !groups::is_on(tx, Role::Owner, group, user).await? {
+        return Ok(false);
+    }
+    let (owned, active) = groups::owned_without(tx, group, user).await?;
+    let known = store::users::find(tx, ctx.caller.tenant, user).await?;
+    Ok(!owned || !active && known.is_some_and(|it| !it.disabled))
 }
 
 /// A removal that does not say of whom.
@@ -129,12 +154,12 @@ pub(super) fn binds(record: &mut Record) -> Result<Vec<(Role, String)>, Error> {
 /// The people whom references name, each with its role.
 pub(super) async fn people(
     tx: &mut Tx,
-    ctx: &Ctx,
+    access: &Access,
     references: &[(Role, String)],
 ) -> Result<Vec<(Role, UserId)>, Error> {
     let mut people = Vec::with_capacity(references.len());
     for (role, reference) in references {
-        people.push((*role, referenced_user(tx, ctx, reference).await?));
+        people.push((*role, referenced_user(tx, access, reference).await?));
     }
     Ok(people)
 }

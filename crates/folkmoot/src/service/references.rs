@@ -1,31 +1,35 @@
 //! References to users and groups, as `@odata.id`, `@odata.bind` and `$id` hold them.
 //!
 //! **Invariant:** of an address only its last set and key count: which server or version it names is not
-//! looked at, and nothing is fetched.
+//! looked at, and nothing is fetched. Who may not be seen is not found.
 
+use uuid::Uuid;
+
+use crate::access::Access;
 use crate::ids::{self, UserId};
-use crate::service::{Ctx, Error};
-use crate::store::principals::{self, Principal};
-use crate::store::{Tx, users};
+use crate::model::{DIRECTORY_OBJECT, Entity, GROUP, USER};
+use crate::service::Error;
+use crate::store::plan::Place;
+use crate::store::{Tx, read};
 
 /// The user that a reference such as `https://host/v1.0/users/{id}` or `…/directoryObjects/{id}`
 /// names.
 pub(crate) async fn referenced_user(
     tx: &mut Tx,
-    ctx: &Ctx,
+    access: &Access,
     reference: &str,
 ) -> Result<UserId, Error> {
     let (_, key) = reference_key(reference, &["users", "directoryObjects"])?;
-    user_of(tx, ctx, key).await
+    user_called(tx, access, &key).await
 }
 
-async fn user_of(tx: &mut Tx, ctx: &Ctx, key: String) -> Result<UserId, Error> {
-    let tenant = ctx.caller.tenant;
-    let user = match ids::parse(&key) {
-        Some(id) => users::find(tx, tenant, UserId(id)).await?,
-        None => users::find_by_name(tx, tenant, &key).await?,
+/// The user with this id or user principal name.
+pub(crate) async fn user_called(tx: &mut Tx, access: &Access, key: &str) -> Result<UserId, Error> {
+    let found = match ids::parse(key) {
+        Some(id) => read::find(tx, access, &USER, Place::Set, Some(id)).await?,
+        None => read::find_called(tx, access, &USER, key).await?,
     };
-    Ok(user.ok_or(Error::ResourceNotFound(key))?.id)
+    found.map(UserId).ok_or_else(|| Error::ResourceNotFound(key.to_owned()))
 }
 
 /// What a reference to a user or a group may name it in.
@@ -34,19 +38,20 @@ pub(crate) const PRINCIPALS: [&str; 3] = ["users", "groups", "directoryObjects"]
 /// The user or the group that a reference names.
 pub(crate) async fn referenced_principal(
     tx: &mut Tx,
-    ctx: &Ctx,
+    access: &Access,
     reference: &str,
-) -> Result<Principal, Error> {
+) -> Result<Uuid, Error> {
     let (set, key) = reference_key(reference, &PRINCIPALS)?;
-    if set == "users" {
-        return Ok(Principal::User(user_of(tx, ctx, key).await?));
-    }
+    let entity: &Entity = match set {
+        "users" => return Ok(user_called(tx, access, &key).await?.0),
+        "groups" => &GROUP,
+        _ => &DIRECTORY_OBJECT,
+    };
     let found = match ids::parse(&key) {
-        Some(id) => principals::find(tx, ctx.caller.tenant, id).await?,
+        Some(id) => read::find(tx, access, entity, Place::Set, Some(id)).await?,
         None => None,
     };
-    let fits = |it: &Principal| set != "groups" || matches!(it, Principal::Group(_));
-    found.filter(fits).ok_or(Error::ResourceNotFound(key))
+    found.ok_or(Error::ResourceNotFound(key))
 }
 
 /// The set, one of `sets`, and the key that a reference ends in.

@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::ids::{self, GroupId};
-use crate::model::{AUDIT, Entity, HISTORY, MAILBOX, Source, context_of, entity_of};
+use crate::model::{
+    AUDIT, Entity, GROUP, HISTORY, INVITATIONS, MAILBOX, Source, context_of, entity_of,
+};
 use crate::service::{Ctx, Error};
 use crate::store::plan::{Parent, Place};
 use crate::store::{Tx, etag, groups, read, users};
@@ -80,12 +82,13 @@ pub(crate) async fn resolve(
     must_exist: bool,
 ) -> Result<Target, Error> {
     let mut at = start(ctx, path)?;
-    // What begins with a group learns of its caller with the group, by one statement.
-    let by_group =
-        at.entity.edm.name == "group" && matches!(path.steps.first(), Some(Step::Key(_)));
-    if let (Some(user), false) = (ctx.caller.user, by_group) {
-        let known = users::find(tx, ctx.caller.tenant, user).await?;
-        known.filter(|it| !it.disabled).ok_or(Error::NoSuchUser)?;
+    // What begins with a group's id learns of its caller with the group, by one statement.
+    let id = match path.steps.first() {
+        Some(Step::Key(text)) => ids::parse(text),
+        _ => None,
+    };
+    if id.is_none() || at.entity.edm.name != "group" {
+        at.access = to_tenant(tx, ctx).await?;
     }
     for step in &path.steps {
         match step {
@@ -116,12 +119,14 @@ pub(crate) async fn with_ids(ctx: &Ctx, mut path: Path) -> Result<Path, Error> {
     for step in &mut path.steps {
         match step {
             Step::Key(key) if entity.name == "group" && is_name(key) => {
-                let input = (ctx.caller.tenant, key.clone());
-                let found = ctx.store.read(input, |tx, (tenant, name)| {
-                    Box::pin(groups::find_by_name(tx, *tenant, name))
+                let found = ctx.store.read((ctx.clone(), key.clone()), |tx, (ctx, name)| {
+                    Box::pin(async move {
+                        let access = to_tenant(tx, ctx).await?;
+                        let found = read::find_called(tx, &access, &GROUP, name).await?;
+                        found.ok_or_else(|| Error::ResourceNotFound(name.clone()))
+                    })
                 });
-                let unknown = || Error::ResourceNotFound(key.clone());
-                *key = found.await?.ok_or_else(unknown)?.to_string();
+                *key = found.await?.to_string();
             }
             Step::Navigation(navigation) => entity = (navigation.target)(),
             _ => {}
@@ -130,12 +135,22 @@ pub(crate) async fn with_ids(ctx: &Ctx, mut path: Path) -> Result<Path, Error> {
     Ok(path)
 }
 
+/// What the caller may see of the tenant.
+pub(super) async fn to_tenant(tx: &mut Tx, ctx: &Ctx) -> Result<Access, Error> {
+    let caller = ctx.caller.clone();
+    let Some(user) = caller.user else { return Ok(Access::to_tenant(caller, false)) };
+    let known = users::find(tx, caller.tenant, user).await?.filter(|it| !it.disabled);
+    let is_guest = known.ok_or(Error::NoSuchUser)?.is_guest;
+    Ok(Access::to_tenant(caller, is_guest))
+}
+
 fn start(ctx: &Ctx, path: &Path) -> Result<Target, Error> {
     let entity = entity_of((path.root.entity)());
     let id =
         if path.root.singleton { Some(ctx.caller.user.ok_or(Error::MeForApp)?.0) } else { None };
     Ok(Target {
-        access: Access::to_tenant(ctx.caller.clone()),
+        // As if of a guest, until it is known better.
+        access: Access::to_tenant(ctx.caller.clone(), true),
         entity,
         place: Place::Set,
         id,
@@ -159,15 +174,12 @@ async fn key(tx: &mut Tx, ctx: &Ctx, at: &mut Target, text: &str) -> Result<(), 
             return Ok(());
         }
         (Some(id), _) => id,
-        (None, "user") => {
-            let found = users::find_by_name(tx, ctx.caller.tenant, text).await?;
-            found.ok_or_else(unknown)?.id.0
+        (None, "group") if ctx.strict => return Err(unknown()),
+        (None, "user" | "group") => {
+            let found = read::find_called(tx, &at.access, at.entity, text).await?;
+            found.ok_or_else(unknown)?
         }
-        (None, "group") if !ctx.strict => {
-            let found = groups::find_by_name(tx, ctx.caller.tenant, text).await?;
-            found.ok_or_else(unknown)?.0
-        }
-        (None, "group" | "directoryObject") => return Err(unknown()),
+        (None, "directoryObject") => return Err(unknown()),
         (None, _) => return Err(Error::ItemNotFound),
     };
     at.id = Some(id);
@@ -227,7 +239,7 @@ async fn follow(
     if target.in_group {
         at.access.may_read()?;
     }
-    if [AUDIT, HISTORY].contains(&navigation.name) {
+    if [AUDIT, HISTORY, INVITATIONS].contains(&navigation.name) && at.entity.edm.name != "user" {
         at.access.may_manage()?;
     }
     // A group was looked up for the caller's access, and /me is there while its user is.
@@ -249,7 +261,7 @@ async fn follow(
 }
 
 /// The id of the one entity that `at` leads to, looked up.
-async fn exists(tx: &mut Tx, at: &Target) -> Result<Uuid, Error> {
+pub(super) async fn exists(tx: &mut Tx, at: &Target) -> Result<Uuid, Error> {
     let found = read::find(tx, &at.access, at.entity, at.place, at.id).await?;
     found.ok_or_else(|| missing(at))
 }

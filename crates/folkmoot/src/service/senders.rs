@@ -6,7 +6,7 @@
 use odata::bind::Path;
 use uuid::Uuid;
 
-use crate::access::Denied;
+use crate::access::{Access, Denied};
 use crate::ids::{self, GroupId};
 use crate::service::resolve::{self, Target};
 use crate::service::{Ctx, Error, limits, members, references};
@@ -24,7 +24,7 @@ pub(crate) async fn add(ctx: &Ctx, path: Path, reference: String) -> Result<(), 
                 let at = resolve::resolve(tx, ctx, path, false).await?;
                 let (group, list) = list(&at)?;
                 at.access.may_manage()?;
-                let sender = references::referenced_principal(tx, ctx, reference).await?.id();
+                let sender = references::referenced_principal(tx, &at.access, reference).await?;
                 let accepted = list == ACCEPTED;
                 match senders::is_accepted(tx, group, sender).await? {
                     Some(there) if there == accepted => return Err(Error::AlreadyThere(list)),
@@ -67,7 +67,7 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
                 at.access.may_manage()?;
                 let sender = match (at.id, reference) {
                     (Some(id), _) => id,
-                    (None, Some(reference)) => named(tx, ctx, reference).await?,
+                    (None, Some(reference)) => named(tx, &at.access, reference).await?,
                     (None, None) => return Err(members::nobody_named()),
                 };
                 if !senders::remove(tx, group, sender, list == ACCEPTED).await? {
@@ -81,11 +81,11 @@ pub(crate) async fn remove(ctx: &Ctx, path: Path, reference: Option<String>) -> 
 }
 
 /// Whom a reference names. An id need not be anybody's: a group that was deleted is still on its list.
-async fn named(tx: &mut Tx, ctx: &Ctx, reference: &str) -> Result<Uuid, Error> {
+async fn named(tx: &mut Tx, access: &Access, reference: &str) -> Result<Uuid, Error> {
     let (_, key) = references::reference_key(reference, &references::PRINCIPALS)?;
     match ids::parse(&key) {
         Some(id) => Ok(id),
-        None => Ok(references::referenced_principal(tx, ctx, reference).await?.id()),
+        None => references::referenced_principal(tx, access, reference).await,
     }
 }
 

@@ -32,6 +32,11 @@ pub(crate) enum NotSignedIn {
     /// The link is not one, has been used, or is too old.
     #[error("This sign-in link is not good any more: each is good once, for 15 minutes.")]
     Link,
+    /// The link is no invitation's, or not any more.
+    #[error(
+        "This invitation is not good any more: each is good once, for 14 days, and while who has made it manages the group."
+    )]
+    Invitation,
     /// The link makes an account, whose name must be said.
     #[error("This link makes an account: say the user name that it is to have.")]
     Name,
@@ -196,7 +201,7 @@ async fn use_link(
     let (tenant, user) = taken.ok_or(NotSignedIn::Link)?;
     let user = match (user, name) {
         (Some(id), _) => store::users::find(tx, tenant, id).await?.ok_or(NotSignedIn::Link)?,
-        (None, Some(name)) => users::add(tx, clock, tenant, name, None).await?,
+        (None, Some(name)) => users::add(tx, clock, tenant, name, None, false).await?,
         // What fails leaves the link as it was.
         (None, None) => return Err(NotSignedIn::Name),
     };

@@ -8,7 +8,7 @@ use crate::service::draft::at_most;
 use crate::service::{Error, Service, limits};
 use crate::store::feed::{Actor, Change, Kind, Op, Place};
 use crate::store::users::{self, User};
-use crate::store::{Tx, grants, passwords, sign_in};
+use crate::store::{Tx, grants, groups, passwords, sign_in};
 
 /// The user with this user principal name or id; made where the name is new.
 pub(crate) async fn find_or_make(
@@ -24,7 +24,7 @@ pub(crate) async fn find_or_make(
     if let Some(user) = users::find_by_name(tx, tenant, name).await? {
         return Ok(user);
     }
-    make(tx, clock, tenant, name, None).await
+    make(tx, clock, tenant, name, None, false).await
 }
 
 /// The user with this user principal name or id.
@@ -43,6 +43,7 @@ pub(crate) async fn add(
     tenant: TenantId,
     name: &str,
     display_name: Option<&str>,
+    is_guest: bool,
 ) -> Result<User, Error> {
     check_name(name)?;
     if let Some(display_name) = display_name {
@@ -51,23 +52,40 @@ pub(crate) async fn add(
     if users::find_by_name(tx, tenant, name).await?.is_some() {
         return Err(Error::Taken("userPrincipalName"));
     }
-    make(tx, clock, tenant, name, display_name).await
+    make(tx, clock, tenant, name, display_name, is_guest).await
 }
 
-/// Lets a user do nothing any more, or again; what they had from signing in is gone.
+/// Lets a user do nothing any more, or again; what they had from signing in is gone. Told are the nicknames of
+/// the groups that nobody is left to manage.
 pub(crate) async fn set_disabled(
     tx: &mut Tx,
     clock: &Clock,
     tenant: TenantId,
     name: &str,
     disabled: bool,
-) -> Result<User, Error> {
+) -> Result<(User, Vec<String>), Error> {
     let user = named(tx, tenant, name).await?;
     users::set_disabled(tx, user.id, disabled).await?;
+    let mut abandoned = Vec::new();
     if disabled {
+        abandoned = groups::abandoned(tx, user.id).await?;
         sign_in::end_all(tx, user.id).await?;
         grants::end_all(tx, user.id).await?;
     }
+    changed(tx, clock.now().ticks, tenant, user.id, Op::Updated);
+    Ok((user, abandoned))
+}
+
+/// Makes a user a guest, or no guest any more.
+pub(crate) async fn set_guest(
+    tx: &mut Tx,
+    clock: &Clock,
+    tenant: TenantId,
+    name: &str,
+    is_guest: bool,
+) -> Result<User, Error> {
+    let user = named(tx, tenant, name).await?;
+    users::set_guest(tx, user.id, is_guest).await?;
     changed(tx, clock.now().ticks, tenant, user.id, Op::Updated);
     Ok(user)
 }
@@ -94,6 +112,7 @@ async fn make(
     tenant: TenantId,
     name: &str,
     display_name: Option<&str>,
+    is_guest: bool,
 ) -> Result<User, Error> {
     let display_name = display_name.or(name.split('@').next()).unwrap_or(name).to_owned();
     let user = User {
@@ -102,6 +121,7 @@ async fn make(
         display_name,
         mail: name.to_owned(),
         disabled: false,
+        is_guest,
     };
     insert(tx, tenant, &user, clock.now().ticks).await?;
     Ok(user)

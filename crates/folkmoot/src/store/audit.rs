@@ -172,6 +172,8 @@ const fn kind(kind: Kind) -> &'static str {
         Kind::Thread => "thread",
         Kind::Post => "post",
         Kind::Forward => "forward",
+        Kind::Invitation => "invitation",
+        Kind::JoinRequest => "joinRequest",
     }
 }
 

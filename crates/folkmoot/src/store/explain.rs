@@ -49,9 +49,11 @@ fn in_group() -> Access {
         visibility: Visibility::Private,
         has_mailbox: true,
         members_only_posting: false,
+        allow_external_senders: false,
         sender: Sender::Accepted,
         is_member: true,
         is_owner: false,
+        is_guest: false,
         caller: Some((String::new(), String::new())),
     };
     Access::to_group(caller(), facts)
@@ -168,7 +170,7 @@ async fn check(store: &Store, db: Db) {
         let access = if entity.in_group || parent.is_some_and(|it| it.0.edm.name == "group") {
             in_group()
         } else {
-            Access::to_tenant(caller())
+            Access::to_tenant(caller(), false)
         };
         let via = parent.and_then(|(parent, name)| parent.edm.navigation(name));
         let node = Node::new(db, &query, &access, via, FORM);

@@ -26,13 +26,18 @@ pub(crate) enum Kind {
     Post = 7,
     /// A post is to be sent to people outside its thread.
     Forward = 8,
+    /// Somebody is invited into a group.
+    Invitation = 9,
+    /// Somebody asks to be let into a group.
+    JoinRequest = 10,
 }
 
 impl Kind {
     /// The one with this number.
     pub(crate) fn of(number: i64) -> Option<Kind> {
-        use Kind::{Conversation, Forward, Group, Member, Owner, Post, Thread, User};
-        [Group, User, Member, Owner, Conversation, Thread, Post, Forward]
+        use Kind::{Conversation, Forward, Group, Invitation, JoinRequest, Member, Owner};
+        use Kind::{Post, Thread, User};
+        [Group, User, Member, Owner, Conversation, Thread, Post, Forward, Invitation, JoinRequest]
             .into_iter()
             .find(|it| *it as i64 == number)
     }

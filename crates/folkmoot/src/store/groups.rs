@@ -168,7 +168,7 @@ pub(crate) fn json_strings<'a>(items: impl IntoIterator<Item = &'a str>) -> Stri
 }
 
 /// What [`Access`](crate::access::Access) is decided from; `None` for a group that does not exist, is
-/// deleted or is another tenant's.
+/// deleted, is another tenant's, or is not there for this user.
 ///
 /// A command may get them from memory; its transaction then fails, and runs again without, if anything
 /// of the tenant has changed since: all of this is told of by the tenant's feed.
@@ -190,7 +190,8 @@ pub(crate) async fn facts(
         exists (select 1 from group_members m where m.group_id = g.id and m.user_id = $1), \
         exists (select 1 from group_owners o where o.group_id = g.id and o.user_id = $1), \
         u.display_name, u.mail, g.is_unified, g.senders_restricted, \
-        coalesce((select h.seq from tenant_feed_heads h where h.tenant_id = g.tenant_id), 0) \
+        coalesce((select h.seq from tenant_feed_heads h where h.tenant_id = g.tenant_id), 0), \
+        g.allow_external_senders, coalesce(u.user_type, '') = 'Guest' \
         from groups g left join users u on u.id = $1 and u.tenant_id = g.tenant_id and not u.disabled \
         where g.id = $2 and g.tenant_id = $3 and g.deleted_at is null";
     let found = tx
@@ -204,6 +205,8 @@ pub(crate) async fn facts(
                     .ok_or_else(|| Error::Defect("a group has an unknown visibility".into()))?,
                 has_mailbox: row.bool(9)?,
                 members_only_posting: row.bool(4)?,
+                allow_external_senders: row.bool(12)?,
+                is_guest: row.bool(13)?,
                 sender: Sender::Accepted,
                 is_member: row.bool(5)?,
                 is_owner: row.bool(6)?,
@@ -215,7 +218,8 @@ pub(crate) async fn facts(
             Ok((row.int(11)?, row.bool(10)?, facts))
         })
         .await?;
-    let Some((head, restricted, mut facts)) = found else { return Ok(None) };
+    let there = found.filter(|(_, _, facts)| facts.is_there());
+    let Some((head, restricted, mut facts)) = there else { return Ok(None) };
     if let (true, Some(user)) = (restricted, user) {
         facts.sender = senders::of(tx, group, user).await?;
     }
@@ -315,8 +319,30 @@ pub(crate) async fn any(tx: &mut Tx) -> Result<bool, Error> {
     Ok(tx.first("select 1 from groups limit 1", &[], |_| Ok(())).await?.is_some())
 }
 
-/// How many owners a group has.
-pub(crate) async fn owners(tx: &mut Tx, group: GroupId) -> Result<i64, Error> {
-    let sql = "select count(*) from group_owners where group_id = $1";
-    Ok(tx.first(sql, binds![group], |row| row.int(0)).await?.unwrap_or(0))
+/// Whether a group would have an owner, and one who is not disabled, without this one.
+pub(crate) async fn owned_without(
+    tx: &mut Tx,
+    group: GroupId,
+    user: UserId,
+) -> Result<(bool, bool), Error> {
+    let sql = "select count(*), coalesce(sum(case when u.disabled then 0 else 1 end), 0) \
+        from group_owners o join users u on u.id = o.user_id \
+        where o.group_id = $1 and o.user_id <> $2";
+    let read = |row: crate::store::driver::Row<'_>| Ok((row.int(0)? > 0, row.int(1)? > 0));
+    Ok(tx.first(sql, binds![group, user], read).await?.unwrap_or_default())
+}
+
+/// The nicknames of the groups whose owners are all disabled, and one of them is this one.
+pub(crate) async fn abandoned(tx: &mut Tx, owner: UserId) -> Result<Vec<String>, Error> {
+    let sql = "select g.mail_nickname from group_owners o join groups g on g.id = o.group_id \
+        where o.user_id = $1 and g.deleted_at is null and not exists (select 1 from group_owners e \
+        join users u on u.id = e.user_id where e.group_id = o.group_id and not u.disabled) \
+        order by g.mail_nickname_folded";
+    let mut names = Vec::new();
+    tx.query(sql, binds![owner], |row| {
+        names.push(row.text(0)?.to_owned());
+        Ok(())
+    })
+    .await?;
+    Ok(names)
 }

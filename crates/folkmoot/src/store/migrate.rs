@@ -12,7 +12,7 @@ use crate::text;
 
 /// Each with its name, and its text for either database; its place in the list, counted from 1, is
 /// its version.
-const MIGRATIONS: [(&str, &str, &str); 14] = [
+const MIGRATIONS: [(&str, &str, &str); 15] = [
     ("init", INIT, INIT),
     (
         "posts",
@@ -33,6 +33,7 @@ const MIGRATIONS: [(&str, &str, &str); 14] = [
     ("identities", IDENTITIES, IDENTITIES),
     ("sign_in", SIGN_IN, SIGN_IN),
     ("audit", AUDIT, AUDIT),
+    ("people", PEOPLE, PEOPLE),
     ("passwords", PASSWORDS, PASSWORDS),
     ("limits", LIMITS, LIMITS),
 ];
@@ -45,6 +46,7 @@ const TWINS: [(&str, &str); 5] = [
     ("attachments", "preview_url"),
 ];
 const AUDIT: &str = include_str!("../../migrations/0012_audit.sql");
+const PEOPLE: &str = include_str!("../../migrations/0013_people.sql");
 const PASSWORDS: &str = include_str!("../../migrations/0014_passwords.sql");
 const LIMITS: &str = include_str!("../../migrations/0015_limits.sql");
 const SIGN_IN: &str = include_str!("../../migrations/0011_sign_in.sql");

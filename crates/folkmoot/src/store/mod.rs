@@ -8,6 +8,7 @@
 //!
 //! [`Access`]: crate::access::Access
 
+mod allow;
 pub(crate) mod apps;
 pub(crate) mod attachments;
 pub(crate) mod audit;
@@ -27,6 +28,8 @@ pub(crate) mod grants;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod index;
+pub(crate) mod invitations;
+pub(crate) mod join_requests;
 mod keys;
 mod migrate;
 pub(crate) mod partial;

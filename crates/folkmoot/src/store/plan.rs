@@ -9,9 +9,10 @@ use odata::edm::{Navigation, Property, Published, Root};
 use odata::syntax::Options;
 use uuid::Uuid;
 
-use crate::access::{Access, Content};
+use crate::access::Access;
 use crate::ids::GroupId;
 use crate::model::{Entity, Link, MODEL, entity_of};
+use crate::store::allow::{allow, allow_link};
 use crate::store::dialect::Db;
 use crate::store::form::Form;
 use crate::store::predicate::{self, Operand};
@@ -499,65 +500,4 @@ pub(super) fn correlate(
         }
     }
     own.is_some()
-}
-
-/// The rows of `entity` that the caller may see; `inside` is their group, where that is the one that
-/// the access is to.
-fn allow(
-    sql: &mut Statement,
-    access: &Access,
-    entity: &'static Entity,
-    alias: &str,
-    inside: Option<GroupId>,
-) {
-    let tenant = access.tenant();
-    if !entity.in_group {
-        sql.push(alias).push(".tenant_id = ").bind(tenant);
-        if matches!(entity.table, "groups" | "directory_objects") {
-            sql.push(" and ").push(alias).push(".deleted_at is null");
-        }
-        return;
-    }
-    if let Some(group) = inside {
-        // Whoever may not read is refused before; were they not, they would see nothing.
-        match access.may_read() {
-            Ok(()) => sql.push(alias).push(".group_id = ").bind(group),
-            Err(_) => sql.push("1 = 0"),
-        };
-        return;
-    }
-    sql.push("exists (select 1 from groups g where g.id = ").push(alias).push(".group_id");
-    sql.push(" and g.tenant_id = ").bind(tenant).push(" and g.deleted_at is null");
-    if let Content::OpenTo(user) = access.content() {
-        sql.push(" and (g.visibility = 'Public' or ");
-        belongs(sql, user.0);
-        sql.push(")");
-    }
-    sql.push(")");
-}
-
-/// The memberships that the caller may see; `own`: they are of the group that the access is to.
-fn allow_link(sql: &mut Statement, access: &Access, link: &str, own: bool) {
-    match access.content() {
-        _ if own && access.members_hidden() => {
-            sql.push("1 = 0");
-        }
-        Content::OpenTo(user) if !own => {
-            sql.push("exists (select 1 from groups g where g.id = ").push(link);
-            sql.push(".group_id and (g.visibility <> 'HiddenMembership' or ");
-            belongs(sql, user.0);
-            sql.push("))");
-        }
-        Content::OpenTo(_) | Content::Tenant => {
-            sql.push("1 = 1");
-        }
-    }
-}
-
-/// Whether `user` is a member or an owner of the group at `g`.
-fn belongs(sql: &mut Statement, user: Uuid) {
-    for (word, table) in [("", "group_members"), (" or ", "group_owners")] {
-        sql.push(word).push("exists (select 1 from ").push(table);
-        sql.push(" m where m.group_id = g.id and m.user_id = ").bind(user).push(")");
-    }
 }

@@ -97,6 +97,7 @@ pub(super) fn operand(entity: &'static Entity, alias: &str, path: &[&'static Pro
         Source::Bool(name) | Source::Int(name) | Source::Time { at: name, .. } => {
             (column(name), Kind::Plain)
         }
+        Source::Not(name) => (format!("(not {})", column(name)), Kind::Plain),
         Source::ChangeKey => (column("version"), Kind::Version),
         Source::Constant { sql, .. } => (sql.to_owned(), Kind::Folded),
         Source::PerCaller(expression) => {
@@ -211,7 +212,7 @@ impl Writer<'_> {
             Predicate::In(item, values) => self.within(item, values, negated),
             Predicate::Text(text, test, Scalar::Literal(Value::String(part))) => {
                 let Known { kind, nullable } = self.known(text);
-                let text = self.scalar(text, Want::Compared);
+                let text = self.text_of(text, Want::Compared);
                 self.closed(negated && nullable, |it| it.text(&text, kind, *test, part));
             }
             Predicate::Text(text, test, part) => self.texts(text, *test, part, negated),

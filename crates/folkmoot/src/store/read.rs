@@ -21,6 +21,7 @@ use crate::store::predicate;
 use crate::store::render::write_ways;
 use crate::store::skiptoken;
 use crate::store::sql::{Bind, Statement};
+use crate::text::fold;
 
 /// What is left of the rows that an answer may hold.
 #[derive(Debug)]
@@ -399,6 +400,30 @@ pub(crate) async fn find_named(
     sql.push("select t0.id from ");
     plan::from(&mut sql, access, entity, place);
     sql.push(" and t0.").push(folded).push(" = ").bind(predicate::folded_name(name, prefix));
+    tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
+}
+
+/// The id of the user with this user principal name, or of the group with this mail nickname or mail
+/// address, in any letter case, if the caller may see them.
+pub(crate) async fn find_called(
+    tx: &mut Tx,
+    access: &crate::access::Access,
+    entity: &'static Entity,
+    name: &str,
+) -> Result<Option<Uuid>, Error> {
+    let name = fold(name);
+    let mut sql = Statement::new(tx.db());
+    sql.push("select t0.id from ");
+    plan::from(&mut sql, access, entity, Place::Set);
+    if entity.edm.name == "group" {
+        // An address begins with its group's nickname, in which there is no @.
+        let nickname = name.split('@').next().unwrap_or_default();
+        sql.push(" and t0.mail_nickname_folded = ").bind(nickname.to_owned());
+        sql.push(" and (t0.mail_nickname_folded = ").bind(name.clone().into_owned());
+        sql.push(" or t0.mail_folded = ").bind(name.into_owned()).push(")");
+    } else {
+        sql.push(" and t0.user_principal_name_folded = ").bind(name.into_owned());
+    }
     tx.first(&sql.sql, &sql.binds, |row| row.id(0)).await
 }
 

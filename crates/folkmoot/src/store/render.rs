@@ -261,6 +261,7 @@ impl Program {
             | Source::Wide { column, .. }
             | Source::Shown(column) => Shape::Text(at(column)),
             Source::Bool(column) => Shape::Bool(at(column)),
+            Source::Not(column) => Shape::Bool(self.column(format!("not t0.{column}"))),
             Source::Int(column) => Shape::Int(at(column)),
             Source::Time { at: instant, offset } => {
                 Shape::Time { at: at(instant), offset: offset.map(at) }

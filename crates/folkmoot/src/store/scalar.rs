@@ -165,7 +165,7 @@ impl Writer<'_> {
     }
 
     /// A literal among texts.
-    fn text_of(&mut self, scalar: &Scalar, want: Want) -> String {
+    pub(super) fn text_of(&mut self, scalar: &Scalar, want: Want) -> String {
         match scalar {
             Scalar::Literal(Value::Null) => self.constant(&Value::Null, Want::Written),
             other => self.scalar(other, want),

@@ -22,10 +22,17 @@ pub(crate) struct User {
     pub(crate) mail: String,
     /// Whether it may do nothing.
     pub(crate) disabled: bool,
+    /// Whether it is a guest, who sees of the tenant only what they belong to.
+    pub(crate) is_guest: bool,
 }
 
-const COLUMNS: &str =
-    "select id, user_principal_name, display_name, mail, disabled from users where tenant_id = $1";
+/// What `userType` says of a user.
+fn user_type(is_guest: bool) -> &'static str {
+    if is_guest { "Guest" } else { "Member" }
+}
+
+const COLUMNS: &str = "select id, user_principal_name, display_name, mail, disabled, \
+    user_type = 'Guest' from users where tenant_id = $1";
 
 fn read(row: &crate::store::driver::Row<'_>) -> Result<User, Error> {
     Ok(User {
@@ -34,6 +41,7 @@ fn read(row: &crate::store::driver::Row<'_>) -> Result<User, Error> {
         display_name: row.text(2)?.to_owned(),
         mail: row.text(3)?.to_owned(),
         disabled: row.bool(4)?,
+        is_guest: row.bool(5)?,
     })
 }
 
@@ -78,6 +86,15 @@ pub(crate) async fn set_disabled(tx: &mut Tx, id: UserId, disabled: bool) -> Res
     Ok(())
 }
 
+/// Makes a user a guest, or no guest any more.
+pub(crate) async fn set_guest(tx: &mut Tx, id: UserId, is_guest: bool) -> Result<(), Error> {
+    let sql = "update users set user_type = $1, user_type_folded = $2, version = version + 1 \
+        where id = $3";
+    let name = user_type(is_guest);
+    tx.execute(sql, binds![name, fold(name).as_ref(), id]).await?;
+    Ok(())
+}
+
 /// Adds a user.
 pub(crate) async fn insert(
     tx: &mut Tx,
@@ -86,8 +103,9 @@ pub(crate) async fn insert(
     now: i64,
 ) -> Result<(), Error> {
     let sql = "insert into users (id, tenant_id, user_principal_name, user_principal_name_folded, \
-        display_name, display_name_folded, mail, mail_folded, disabled, created_at, version) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)";
+        display_name, display_name_folded, mail, mail_folded, disabled, created_at, user_type, \
+        user_type_folded, version) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
+    let kind = user_type(user.is_guest);
     let (name, display, mail) =
         (fold(&user.principal_name), fold(&user.display_name), fold(&user.mail));
     tx.execute(
@@ -103,6 +121,8 @@ pub(crate) async fn insert(
             mail.as_ref(),
             user.disabled,
             now,
+            kind,
+            fold(kind).as_ref(),
         ],
     )
     .await?;

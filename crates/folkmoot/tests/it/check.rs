@@ -171,9 +171,17 @@ fn store() -> TempDir {
     // Then the server is idle: the files stand still.
     server.add_app(&["--name", "robot", "--role", "Group.Read.All"]);
     server.change(SIGNED_IN);
+    server.change(ASKED);
     server.settle();
     copy(&server.data)
 }
+
+/// Everybody asks to be let into a group, and is invited into it.
+const ASKED: &str = "insert into join_requests (id, tenant_id, group_id, user_id, created_at, version)
+        select u.id, u.tenant_id, g.id, u.id, 1, 1 from users u, (select min(id) as id from groups) g;
+    insert into group_invitations
+        (id, tenant_id, group_id, user_id, created_by, created_at, expires_at, version)
+        select id, tenant_id, group_id, user_id, user_id, 1, 9000000000000000000, 1 from join_requests";
 
 /// A copy of a store, to be damaged.
 fn copy(store: &Path) -> TempDir {

@@ -137,7 +137,8 @@ fn anybody_may_join_a_public_group_and_nobody_adds_others() {
         |name: &str| json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/users/{name}")});
     bo.post(&members, &link("cy@example.org")).refused(403, "ErrorAccessDenied");
     bo.post(&members, &link("bo@example.org")).empty(204);
-    bo.post(&members, &link("nobody@example.org")).refused(404, "Request_ResourceNotFound");
+    bo.post(&members, &link("nobody@example.org")).refused(403, "ErrorAccessDenied");
+    ada.post(&members, &link("nobody@example.org")).refused(404, "Request_ResourceNotFound");
     bo.post(&members, &json!({})).refused(400, "BadRequest");
 }
 

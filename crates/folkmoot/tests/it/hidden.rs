@@ -38,7 +38,8 @@ impl Watched {
         Watched { stage: Stage::on(Server::tracing_two_tenants()), read: 0, compared: 0 }
     }
 
-    /// The statements since this was asked last, without those of transactions and of the feed's consumers.
+    /// The statements since this was asked last, without those of transactions and those that the server asks
+    /// by itself: the feed's consumers, and who looks for keys and applications that are gone.
     fn statements(&mut self) -> Vec<String> {
         let log = std::fs::read_to_string(self.stage.server.data.join("log")).unwrap();
         let new = log[self.read..].to_owned();
@@ -46,7 +47,8 @@ impl Watched {
         let sql = new.lines().filter_map(|it| it.split_once("folkmoot::sql: ")).map(|it| it.1);
         let own = ["begin", "commit", "rollback", "savepoint", "release"];
         let counts = |it: &&str| !own.iter().any(|own| it.starts_with(own));
-        let sql = sql.filter(counts).filter(|it| !it.contains("feed_work"));
+        let by_itself = ["feed_work", " from keys ", " from removed_apps"];
+        let sql = sql.filter(counts).filter(|it| !by_itself.iter().any(|own| it.contains(own)));
         sql.map(str::to_owned).collect()
     }
 
@@ -132,6 +134,7 @@ fn another_tenants_things_are_as_if_they_were_not_there() {
         let group = watched.stage.group(visibility);
         let mut there = watched.stage.talk(&group, Who::Author);
         watched.stage.edit(&mut there, Who::Author);
+        watched.stage.ask(&mut there, visibility);
         watched.stage.server.settle();
         let missing = Spot::unknown(&format!("/groups/{UNKNOWN}"));
         let of_another =
@@ -166,6 +169,7 @@ fn what_a_private_group_has_and_has_not_is_refused_alike() {
         let group = watched.stage.group(visibility);
         let mut there = watched.stage.talk(&group, Who::Author);
         watched.stage.edit(&mut there, Who::Author);
+        watched.stage.ask(&mut there, visibility);
         watched.stage.server.settle();
         let missing = Spot::unknown(&group);
         let of_content = |it: &Row| it.in_group() && it.who != "anybody" && it.parts().0 != "group";
@@ -173,8 +177,71 @@ fn what_a_private_group_has_and_has_not_is_refused_alike() {
             wrong.extend(watched.same(Who::Outsider, row, (&there, &missing)));
             let client = watched.stage.client(Who::Outsider);
             let answers = in_a_batch(client, row, &[&there, &missing]);
-            if answers[0] != answers[1] || !answers[0].contains("\"status\":403") {
+            // Requests are their askers' and the owners': there are none for others.
+            let missing = row.parts().0 == "joinRequest" && row.who.contains("whom it is about");
+            let status = if missing { "\"status\":404" } else { "\"status\":403" };
+            if answers[0] != answers[1] || !answers[0].contains(status) {
                 wrong.push(format!("in a batch: {answers:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(watched.compared > 20, "the log is read wrong: {}", watched.compared);
+}
+
+/// Of a group that they do not belong to, and of people whom they share no group with, a guest hears what they
+/// hear of nothing, by id and by name.
+#[test]
+fn what_a_guest_does_not_belong_to_is_as_if_it_were_not_there() {
+    let mut watched = Watched::new();
+    let mut wrong = Vec::new();
+    for visibility in ["Public", "Private", "HiddenMembership"] {
+        let group = watched.stage.group(visibility);
+        let mut there = watched.stage.talk(&group, Who::Author);
+        watched.stage.edit(&mut there, Who::Author);
+        let senders = format!("/v1.0{group}/acceptedSenders/$ref");
+        let named = watched.stage.server.principal(&watched.stage.id(Who::Author));
+        watched.stage.client(Who::Owner).post(&senders, &named).empty(204);
+        watched.stage.ask(&mut there, visibility);
+        watched.stage.server.settle();
+        let missing = Spot::unknown(&format!("/groups/{UNKNOWN}"));
+        let of_another =
+            |it: &Row| it.in_group() || ["user", "directoryObject"].contains(&it.parts().0);
+        for row in rows().iter().filter(|it| of_another(it)) {
+            wrong.extend(watched.same(Who::Guest, row, (&there, &missing)));
+            let client = watched.stage.client(Who::Guest);
+            let answers = in_a_batch(client, row, &[&there, &missing]);
+            if answers[0] != answers[1] || !answers[0].contains("\"status\":404") {
+                wrong.push(format!("in a batch: {answers:?}"));
+            }
+        }
+        let guest = watched.stage.client(Who::Guest).clone();
+        let nickname = watched.stage.client(Who::Owner).get(&format!("/v1.0{group}")).ok();
+        let nickname = nickname["mailNickname"].as_str().unwrap().to_owned();
+        let talk = json!({"topic": "x", "threads": [{"posts": [{"body": {"content": "x"}}]}]});
+        for (path, there, missing, body) in [
+            ("/groups/*", &nickname[..], "nothing", None),
+            ("/groups/*/members", &nickname, "nothing", None),
+            ("/groups/*@localhost/threads", &nickname, "nothing", None),
+            ("/groups/*/conversations", &nickname, "nothing", Some(&talk)),
+            ("/me/joinedTeams/*/threads", &nickname, "nothing", None),
+            ("/users/*", "author@example.org", "nobody@example.org", None),
+            ("/users/*/memberOf", "author@example.org", "nobody@example.org", None),
+        ] {
+            let mut see = |name: &str| {
+                watched.statements();
+                let path = format!("/v1.0{}", path.replace('*', name));
+                let answer = match body {
+                    Some(body) => guest.post(&path, body),
+                    None => guest.get(&path),
+                };
+                let text = without_ids(&answer.text()).replace(name, "*");
+                (answer.status, text, watched.statements())
+            };
+            see("before.all@example.org");
+            let (there, missing) = (see(there), see(missing));
+            if there != missing || there.0 != 404 {
+                wrong.push(format!("{path}:\n  {there:?}\n  {missing:?}"));
             }
         }
     }
@@ -329,7 +396,7 @@ fn nothing_hidden_shows_in_any_answer() {
         };
         let whole = owner.get(&format!("/v1.0{question}"));
         assert!(whole.status == 200 && shown(&whole), "{question} asks nothing: {}", whole.text());
-        for who in [Who::Outsider, Who::Stranger] {
+        for who in [Who::Outsider, Who::Stranger, Who::Guest] {
             let client = stage.client(who);
             let alone = client.get(&format!("/v1.0{question}"));
             let batch = json!({"requests": [{"id": "1", "method": "GET", "url": question}]});

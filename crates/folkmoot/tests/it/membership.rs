@@ -71,6 +71,49 @@ fn the_last_owner_stays_however_it_is_asked() {
     it.ada.talk(group, "still", "here");
 }
 
+/// Who is disabled keeps no group alive, and goes from one that somebody else does.
+#[test]
+fn an_owner_who_is_disabled_is_not_the_other_owner() {
+    let server = Server::durable();
+    let (ada, bo, cy) = (
+        server.user("ada@example.org"),
+        server.user("bo@example.org"),
+        server.user("cy@example.org"),
+    );
+    let (group, other) = (ada.group("readers", "Private"), bo.group("writers", "Public"));
+    let owners = format!("/v1.0/groups/{group}/owners");
+    let [ada_id, bo_id, cy_id] = [&ada, &bo, &cy].map(Client::me);
+    for id in [&bo_id, &cy_id] {
+        ada.post(&format!("{owners}/$ref"), &server.principal(id)).empty(204);
+    }
+    let remove = |by: &Client, id: &str| by.delete(&format!("{owners}/{id}/$ref"));
+    let disable = |name: &str| server.command(&["user", "disable", name]);
+    // Nobody else owns the other group: it is done, and said.
+    let said = disable("bo@example.org");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines[0], bo_id);
+    assert!(lines.len() == 2 && lines[1].starts_with("warning: the group 'writers'"), "{said}");
+    assert_eq!(disable("cy@example.org").trim(), cy_id);
+    let robot = server.app(&["Group.ReadWrite.All"]);
+    for by in [&ada, &robot] {
+        let why = remove(by, &ada_id).refused(400, "BadRequest");
+        assert!(why.contains("at least one owner"), "{why}");
+    }
+    // Who is disabled goes, while there is another.
+    remove(&ada, &bo_id).empty(204);
+    let last = format!("/v1.0/groups/{other}/owners/{bo_id}/$ref");
+    robot.delete(&last).refused(400, "BadRequest");
+    server.command(&["user", "enable", "cy@example.org"]);
+    remove(&ada, &ada_id).empty(204);
+    remove(&cy, &cy_id).refused(400, "BadRequest");
+    // Of two who are disabled, one may go: the group is as it was.
+    cy.post(&format!("{owners}/$ref"), &server.principal(&ada_id)).empty(204);
+    let said = [disable("ada@example.org"), disable("cy@example.org")];
+    assert!(!said[0].contains("warning") && said[1].contains("'readers'"), "{said:?}");
+    remove(&robot, &ada_id).empty(204);
+    remove(&robot, &cy_id).refused(400, "BadRequest");
+}
+
 /// Two owners who remove each other, or themselves, at once: one of them is left.
 #[test]
 fn of_owners_who_all_leave_at_once_one_stays() {

@@ -454,7 +454,7 @@ fn who_is_disabled_has_nothing_left() {
     let refused = other.submit(&other.get(path_of(&link)), &[]);
     assert!(refused.text().contains("This account is disabled."), "{}", refused.text());
     let listed = it.server.command(&["user", "list"]);
-    assert_eq!(listed, format!("{id}\t{ADA}\tada\tdisabled\tno password"));
+    assert_eq!(listed, format!("{id}\t{ADA}\tada\tdisabled\tMember\tno password"));
     it.server.command(&["user", "enable", &id]);
     other.sign_in(ADA);
     ada.get("/v1.0/me").ok();

@@ -43,7 +43,9 @@ fn expected(row: &Row, who: Who, public: bool, own: bool) -> Expected {
         // What a user says for themself.
         Who::App if row.who == "members" => return (400, Some("BadRequest")),
         Who::App => return good,
-        Who::Stranger if row.in_group() || ["user", "directoryObject"].contains(&head) => {
+        Who::Stranger | Who::Guest
+            if row.in_group() || ["user", "directoryObject"].contains(&head) =>
+        {
             return NO_RESOURCE;
         }
         Who::Stranger => return good,
@@ -53,8 +55,20 @@ fn expected(row: &Row, who: Who, public: bool, own: bool) -> Expected {
     let reads = public || who.is_on("members") || who.is_on("owners");
     let writes = reads && who != Who::Rejected;
     let owns = who == Who::Owner;
+    match (&row.who[..], head) {
+        ("askers", _) if public => return (400, Some("BadRequest")),
+        ("askers", _) if who.is_on("members") => return (400, Some("Request_BadRequest")),
+        ("askers", _) => return good,
+        // Nobody who walks has asked or is invited.
+        ("owners, whom it is about", _) if owns => return good,
+        ("whom it is about", "joinRequest") if owns => return DENIED,
+        ("whom it is about", "groupInvitation") => return DENIED,
+        ("owners, whom it is about" | "whom it is about", _) => return NO_RESOURCE,
+        _ => {}
+    }
     let may = match &row.who[..] {
         "anybody" => true,
+        "not guests" => !who.is_guest(),
         "readers" => reads,
         "members" => reads && who.is_on("members"),
         "writers" => writes,
@@ -107,7 +121,12 @@ impl<'s> Place<'s> {
             stage.edit(&mut spot, who);
             (who, spot)
         };
-        let spots = [Who::Author, Who::Former, Who::Rejected].map(of).to_vec();
+        let mut spots = [Who::Author, Who::Former, Who::Rejected].map(of).to_vec();
+        stage.ask(&mut spots[0].1, visibility);
+        let first = spots[0].1.clone();
+        for (_, spot) in &mut spots {
+            (spot.invitation, spot.request) = (first.invitation.clone(), first.request.clone());
+        }
         stage.part(&group);
         let lists = stage.group(visibility);
         stage.part(&lists);
@@ -129,6 +148,13 @@ impl<'s> Place<'s> {
             }
             (_, "group") if of_lists => Spot { group: self.lists.clone(), ..known.1.clone() },
             (_, "group") => known.1.clone(),
+            (_, "groupInvitation" | "joinRequest") if good => {
+                let group = self.stage.group(self.visibility);
+                let mut spot = Spot { group, ..known.1.clone() };
+                self.stage.ask(&mut spot, self.visibility);
+                spot
+            }
+            (_, "groupInvitation" | "joinRequest") => known.1.clone(),
             _ if good && row.in_group() && row.who != "readers" => {
                 self.stage.talk(&self.group, author)
             }
@@ -224,7 +250,10 @@ fn otherwise(row: &Row, all: &[Row]) -> Vec<Row> {
     whos.dedup();
     let mut others: Vec<_> =
         whos.into_iter().map(|it| Row { who: it.clone(), ..row.clone() }).collect();
-    others.push(Row { answer: if row.answer == 204 { 200 } else { 204 }, ..row.clone() });
+    // Nobody who walks is asked to accept, or asks: `letting_in.rs` has what they are answered.
+    if row.who != "whom it is about" {
+        others.push(Row { answer: if row.answer == 204 { 200 } else { 204 }, ..row.clone() });
+    }
     // Applications hear that they have no user, whatever they may.
     if row.parts().0 != "me" {
         let application =
@@ -276,6 +305,9 @@ impl Place<'_> {
         let id = match (head, rest) {
             ("groups", _) | ("group", "conversations" | "threads") => made,
             ("group", "conversations/$ref" | "threads/$ref") => made,
+            ("group", "folkmoot.invitations" | "folkmoot.joinRequests") => made,
+            ("groupInvitation", _) => &spot.invitation,
+            ("joinRequest", _) => &spot.request,
             ("group", "") => group.trim_start_matches("/groups/"),
             ("group", _) => &spot.person,
             ("conversation", _) => &spot.conversation,
@@ -330,7 +362,7 @@ fn every_operation_answers_every_caller_as_the_table_says() {
     }
     let for_oneself = rows.iter().filter(|it| names_people(it)).count();
     assert_eq!(for_oneself, 6);
-    let each = rows.len() * Who::ALL.len() + for_oneself * 6;
+    let each = rows.len() * Who::ALL.len() + for_oneself * 8;
     assert_eq!(asked, each * VISIBILITIES.len());
     assert!(rows.len() > 100, "the table is read wrong");
 }

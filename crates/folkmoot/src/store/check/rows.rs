@@ -35,7 +35,7 @@ pub(super) struct Reference {
 }
 
 /// Every foreign key. The database enforces them, but a copied or damaged file may violate them.
-pub(super) const REFERENCES: [Reference; 51] = [
+pub(super) const REFERENCES: [Reference; 58] = [
     refers("users", ID, &["tenant_id"], "tenants", ID),
     refers("groups", ID, &["tenant_id"], "tenants", ID),
     refers("group_members", MEMBER, &["group_id"], "groups", ID),
@@ -56,6 +56,13 @@ pub(super) const REFERENCES: [Reference; 51] = [
     refers("parted_users", &["user_id", "issuer"], USER, "users", ID),
     refers("claimed_members", MEMBER, &["group_id"], "groups", ID),
     refers("claimed_members", MEMBER, &["user_id"], "users", ID),
+    refers("join_requests", IN_GROUP, &["tenant_id"], "tenants", ID),
+    refers("join_requests", IN_GROUP, &["group_id"], "groups", ID),
+    refers("join_requests", IN_GROUP, USER, "users", ID),
+    refers("group_invitations", IN_GROUP, &["tenant_id"], "tenants", ID),
+    refers("group_invitations", IN_GROUP, &["group_id"], "groups", ID),
+    refers("group_invitations", IN_GROUP, USER, "users", ID),
+    refers("group_invitations", IN_GROUP, &["created_by"], "users", ID),
     refers("conversations", IN_GROUP, &["group_id"], "groups", ID),
     refers("threads", IN_GROUP, &["group_id", "conversation_id"], "conversations", IN_GROUP),
     refers("posts", IN_GROUP, &["group_id", "thread_id"], "threads", IN_GROUP),
@@ -205,7 +212,14 @@ pub(super) const TWINS: [Twins; 11] = [
     Twins {
         table: "users",
         key: ID,
-        columns: &["user_principal_name", "display_name", "given_name", "surname", "mail"],
+        columns: &[
+            "user_principal_name",
+            "display_name",
+            "given_name",
+            "surname",
+            "mail",
+            "user_type",
+        ],
         wide: &[],
     },
     Twins {

@@ -48,6 +48,23 @@ fn who_is_seen_first_is_made_and_stays_the_same() {
 }
 
 #[test]
+fn an_issuers_users_are_guests_where_that_is_said() {
+    let (server, issuer, key) = world("user_type = \"Guest\"");
+    let ada = server.user("ada@example.org");
+    ada.group("open", "Public");
+    let at = |seconds: i64| with(issuer.claims("bo"), "iat", json!(now() - seconds));
+    let bo = server.bearer(key.sign(&at(300)));
+    assert_eq!(bo.get("/v1.0/me?$select=userType").ok()["userType"], "Guest");
+    assert!(bo.all("/v1.0/groups").is_empty());
+    assert_eq!(bo.all("/v1.0/users").len(), 1);
+    // An operator's word stands, whatever newer tokens bring.
+    server.command(&["user", "type", &bo.me(), "--is", "Member"]);
+    let again = server.bearer(key.sign(&with(at(200), "name", json!("Bo"))));
+    assert_eq!(again.get("/v1.0/me").ok()["displayName"], "Bo");
+    assert_eq!(again.all("/v1.0/groups").len(), 1);
+}
+
+#[test]
 fn a_newer_token_brings_a_new_name() {
     let (server, issuer, key) = world("");
     let at = |seconds: i64, name: &str| {

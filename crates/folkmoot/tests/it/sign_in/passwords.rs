@@ -37,7 +37,7 @@ fn somebody_signs_in_by_their_password_and_changes_it() {
     assert!(!page.text().contains("password"), "nobody has one: {}", page.text());
     set(&it.server, ADA, &format!("{PASSWORD}\n"));
     let listed = it.server.command(&["user", "list"]);
-    assert!(listed.ends_with(&format!("\t{ADA}\tada\tenabled\tpassword")), "{listed}");
+    assert!(listed.ends_with(&format!("\t{ADA}\tada\tenabled\tMember\tpassword")), "{listed}");
 
     // An application sends them; they type it, in whatever case their name, and go on.
     let browser = Browser::new(&it.server);

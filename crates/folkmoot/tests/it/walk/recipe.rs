@@ -79,6 +79,10 @@ pub(crate) struct Spot {
     pub(crate) entry: String,
     /// A user, who is put on lists and taken off.
     pub(crate) person: String,
+    /// An invitation into the group.
+    pub(crate) invitation: String,
+    /// Somebody's request to be let into it.
+    pub(crate) request: String,
 }
 
 /// Names of what hangs on a post, as the walk makes it.
@@ -103,6 +107,8 @@ impl Spot {
             version: id(),
             entry: id(),
             person: id(),
+            invitation: id(),
+            request: id(),
         }
     }
 
@@ -132,6 +138,8 @@ impl Spot {
             "mention" => format!("{post}/mentions/{}", self.mention),
             "postVersion" => format!("{post}/folkmoot.history/{}", self.version),
             "auditEntry" => format!("{group}/folkmoot.audit/{}", self.entry),
+            "groupInvitation" => format!("{group}/folkmoot.invitations/{}", self.invitation),
+            "joinRequest" => format!("{group}/folkmoot.joinRequests/{}", self.request),
             other => panic!("no place is known for {other}: {}", row.shape),
         };
         let mut path = base;
@@ -172,6 +180,10 @@ impl Spot {
                 "mailEnabled": true, "securityEnabled": false}),
             (_, "getByIds") => json!({"ids": [self.person]}),
             ("group", "members" | "owners" | "acceptedSenders" | "rejectedSenders") => json!({}),
+            ("group", "folkmoot.joinRequests") => json!({}),
+            ("group", "folkmoot.invitations") => {
+                json!({"invitedUserEmailAddress": format!("walk{}@outside.example", unique())})
+            }
             ("group", "conversations") => json!({"topic": "x", "threads": [{"posts": [post]}]}),
             ("group" | "conversation", "threads") => json!({"topic": "x", "posts": [post]}),
             ("conversation" | "conversationThread", "") => json!({"topic": "walked"}),
@@ -198,7 +210,9 @@ impl Spot {
             ("post", "mentions") => json!({"mentioned": {"address": "lin@example.org"}}),
             // Actions without parameters.
             (_, "resetUnseenCount" | "subscribeByMail" | "unsubscribeByMail" | "addFavorite")
-            | (_, "removeFavorite" | "folkmoot.markRead" | "folkmoot.markUnread") => Value::Null,
+            | (_, "removeFavorite" | "folkmoot.markRead" | "folkmoot.markUnread")
+            | (_, "folkmoot.accept" | "folkmoot.decline" | "folkmoot.approve")
+            | (_, "folkmoot.reject") => Value::Null,
             _ => panic!("no body is known for {} of {}", row.method, row.shape),
         }
     }

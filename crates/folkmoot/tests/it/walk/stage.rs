@@ -33,10 +33,14 @@ pub(crate) enum Who {
     /// A member who has written it, and may not post any more.
     Rejected,
     Owner,
+    /// Of the tenant as a guest, and not of the group.
+    Guest,
+    /// A guest who is a member.
+    GuestMember,
 }
 
 impl Who {
-    pub(crate) const ALL: [Who; 16] = [
+    pub(crate) const ALL: [Who; 18] = [
         Who::Nobody,
         Who::Expired,
         Who::WrongAudience,
@@ -53,14 +57,22 @@ impl Who {
         Who::Former,
         Who::Rejected,
         Who::Owner,
+        Who::Guest,
+        Who::GuestMember,
     ];
 
     /// Whether they are on the list of members, and of owners.
     pub(crate) fn is_on(self, list: &str) -> bool {
         match list {
             "owners" => self == Who::Owner,
-            _ => [Who::Member, Who::Author, Who::Rejected, Who::Owner].contains(&self),
+            _ => [Who::Member, Who::Author, Who::Rejected, Who::Owner, Who::GuestMember]
+                .contains(&self),
         }
+    }
+
+    /// Whether they are a guest of the tenant.
+    pub(crate) fn is_guest(self) -> bool {
+        [Who::Guest, Who::GuestMember].contains(&self)
     }
 
     /// Whether they have written what it is about.
@@ -77,6 +89,8 @@ pub(crate) struct Stage {
     /// A second owner of every group, and a member.
     second: String,
     pub(crate) spare: String,
+    /// Asks to be let in.
+    asker: Client,
 }
 
 impl Stage {
@@ -111,12 +125,25 @@ impl Stage {
             Who::Former => person("former"),
             Who::Rejected => person("rejected"),
             Who::Owner => person("owner"),
+            Who::Guest => person("guest"),
+            Who::GuestMember => person("guest.member"),
         };
         let callers = Who::ALL.map(caller).to_vec();
         let id = |name: &str| person(name).me();
         let (second, spare) = (id("second"), id("spare"));
         server.change("update users set disabled = true where mail = 'disabled@example.org'");
-        Stage { server, mint, callers, second, spare }
+        for guest in ["guest", "guest.member"] {
+            let name = format!("{guest}@example.org");
+            server.command(&["user", "type", &name, "--is", "Guest"]);
+        }
+        let asker = person("asker");
+        let stage = Stage { server, mint, callers, second, spare, asker };
+        // Whoever the walk is about is known to the guest who is a member.
+        let group = stage.group("Private");
+        let spare = stage.server.principal(&stage.spare);
+        let members = format!("/v1.0{group}/members/$ref");
+        stage.client(Who::Owner).post(&members, &spare).empty(204);
+        stage
     }
 
     pub(crate) fn client(&self, who: Who) -> &Client {
@@ -131,7 +158,8 @@ impl Stage {
     /// A group with the people who belong to it; its address.
     pub(crate) fn group(&self, visibility: &str) -> String {
         let bind = |id: &String| format!("https://x/v1.0/users/{id}");
-        let members = [Who::Member, Who::Author, Who::Former, Who::Rejected].map(|it| self.id(it));
+        let members = [Who::Member, Who::Author, Who::Former, Who::Rejected, Who::GuestMember];
+        let members = members.map(|it| self.id(it));
         let members: Vec<_> = members.iter().chain([&self.second]).map(bind).collect();
         let nickname = nickname();
         let made = json!({"displayName": nickname, "mailNickname": nickname,
@@ -185,7 +213,22 @@ impl Stage {
             version: String::new(),
             entry: String::new(),
             person: self.spare.clone(),
+            invitation: crate::support::UNKNOWN.to_owned(),
+            request: crate::support::UNKNOWN.to_owned(),
         }
+    }
+
+    /// Has somebody ask to be let into the group of a spot, and somebody be invited.
+    pub(crate) fn ask(&self, spot: &mut Spot, visibility: &str) {
+        let owner = self.client(Who::Owner);
+        let group = format!("/v1.0{}", spot.group);
+        // Who may join by themself does not ask; a group that is public has been asked before.
+        owner.patch(&group, &json!({"visibility": "Private"})).empty(204);
+        let asked = self.asker.post(&format!("{group}/folkmoot.joinRequests"), &json!({}));
+        spot.request = asked.id();
+        owner.patch(&group, &json!({"visibility": visibility})).empty(204);
+        let invited = json!({"invitedUserId": self.spare});
+        spot.invitation = owner.post(&format!("{group}/folkmoot.invitations"), &invited).id();
     }
 
     /// Edits the post of a spot, so that there is an earlier state of it.
