@@ -80,7 +80,8 @@ pub(super) async fn accept(State(it): State<Arc<Issuer>>, parts: Parts, body: St
     if by.as_ref().map(|it| it.user.id.to_string()).unwrap_or_default() != named {
         return show(&it, &parts, code).await;
     }
-    match it.service.redeem_invitation(code, by.as_ref()).await {
+    let service = it.acting(&parts, "RedeemInvitation", by.as_ref());
+    match service.redeem_invitation(code, by.as_ref()).await {
         Ok(session) => {
             let mut response = go("/sign-in");
             if let Some(session) = session {

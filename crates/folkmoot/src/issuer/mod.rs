@@ -31,7 +31,9 @@ use crate::ids::TenantId;
 use crate::server::Server;
 use crate::service::Service;
 use crate::service::apps::{App, Refusal, is_app};
+use crate::service::audit::{Act, By, Whence};
 use crate::service::grants::Shown;
+use crate::service::sign_in::SignedIn;
 
 /// How long access tokens are good.
 const TTL_SECONDS: i64 = 3_600;
@@ -215,6 +217,16 @@ impl Issuer {
             }
         }
         Ok(answer)
+    }
+
+    /// The rules in the hands of whoever sends this form, who has signed in or not.
+    fn acting(&self, parts: &Parts, operation: &'static str, who: Option<&SignedIn>) -> Service {
+        let client = self.origins.client(&parts.headers, &parts.extensions);
+        let act = Whence { request: None, client }.anonymous(operation);
+        self.service.acting(match who {
+            Some(who) => Act { tenant: who.tenant, by: By::User, user: Some(who.user.id), ..act },
+            None => act,
+        })
     }
 
     /// The origin of the page that asks, where that is another than this server's.

@@ -41,7 +41,8 @@ pub(super) async fn change(State(it): State<Arc<Issuer>>, parts: Parts, body: St
     }
     let old = fields.get("old").map(Password::new);
     let from = it.origins.network(&parts);
-    let error = match it.service.change_password(&by, old, Password::new(new), from).await {
+    let service = it.acting(&parts, "ChangePassword", Some(&by));
+    let error = match service.change_password(&by, old, Password::new(new), from).await {
         Ok(session) => return begin(&it, &parts, &session, "/sign-in?changed=1").await,
         Err(NotChanged::Store(error)) => return cannot(&error.into()),
         Err(error) => error,

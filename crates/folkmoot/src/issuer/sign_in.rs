@@ -20,7 +20,6 @@ use crate::auth::{
 };
 use crate::service::Service;
 use crate::service::apps::{App, Refusal};
-use crate::service::audit::Whence;
 use crate::service::grants::{Asked, granted_scopes};
 use crate::service::sign_in::{NotSignedIn, SESSION_SECONDS, SignedIn};
 
@@ -276,8 +275,7 @@ pub(super) async fn sign_in(State(it): State<Arc<Issuer>>, parts: Parts, body: S
     let name = fields.get("name").map(|it| it.trim().to_owned());
     let next = fields.get("next").filter(|it| is_own(it)).map(str::to_owned);
     let by_password = fields.0.iter().any(|(it, _)| it == "password");
-    let client = it.origins.client(&parts.headers, &parts.extensions);
-    let service = it.service.acting(Whence { request: None, client }.anonymous("SignIn"));
+    let service = it.acting(&parts, "SignIn", None);
     let signed_in = if by_password {
         sign_in_by_password(&it, &service, &parts, &fields, next.as_deref()).await
     } else {

@@ -1,7 +1,10 @@
 //! Passwords: of those who have one, who sign in by them, and change them.
 
+use std::time::{Duration, Instant};
+
 use argon2::password_hash::PasswordHasher as _;
 use argon2::{Algorithm, Argon2, Params, Version};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{ADA, REDIRECT, Setup, parameter};
@@ -89,6 +92,24 @@ fn somebody_signs_in_by_their_password_and_changes_it() {
     assert!(!page.text().contains("password"), "nobody has one: {}", page.text());
     let done = it.server.check();
     assert!(done.stdout.starts_with("sound"), "{}", done.stdout);
+
+    // All of it is in the audit; a refused one is written beside its answer.
+    let acts = || -> Vec<String> {
+        let lines = it.server.command(&["audit", "export"]);
+        let entry = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        let act = |it: Value| format!("{} {}", it["action"], it["entityType"]).replace('"', "");
+        lines.lines().map(entry).map(act).collect()
+    };
+    let count = |acts: &[String], what: &str| acts.iter().filter(|it| *it == what).count();
+    let begun = Instant::now();
+    while count(&acts(), "refused user") != 1 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", acts());
+    }
+    let acts = acts();
+    // Three by their password, one by a link.
+    assert_eq!(count(&acts, "signedIn user"), 4, "{acts:?}");
+    assert_eq!(count(&acts, "updated password"), 3, "{acts:?}");
+    assert_eq!(count(&acts, "deleted password"), 1, "{acts:?}");
 }
 
 #[test]
